@@ -1,0 +1,3 @@
+"""The service: CDS Hooks, the coded review, its API and its store."""
+
+__all__: list[str] = []

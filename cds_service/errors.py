@@ -1,0 +1,80 @@
+"""Errors of the service.
+
+MarginaliaError
+├── ConfigurationError        a setting has a wrong value
+├── RequestError              the caller's request can't be used as it is (HTTP 400)
+│   └── UnknownServiceError   no such CDS service (HTTP 404)
+├── PreconditionError         required data can't be had (HTTP 412)
+├── UpstreamError             the FHIR server failed (HTTP 412 for required data)
+├── NotFoundError             no such review (HTTP 404)
+├── CodeSetError              a code set is damaged
+│   └── NoCodeSetInForce      no release of the code system is in force on the date
+└── EvidenceError             an excerpt is not verbatim in its note: a defect, never shown
+"""
+
+from __future__ import annotations
+
+
+class MarginaliaError(Exception):
+    """Base: `code` is stable, `message` says what is wrong, `remedy` what to do. Never holds note text or names."""
+
+    code = "marginalia"
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(f"{message} {remedy}")
+        self.message = message
+        self.remedy = remedy
+
+
+class ConfigurationError(MarginaliaError):
+    """A setting has a wrong value."""
+
+    code = "configuration"
+
+
+class RequestError(MarginaliaError):
+    """The request can't be used as it is."""
+
+    code = "request"
+
+
+class UnknownServiceError(RequestError):
+    """No CDS service has this id."""
+
+    code = "request.unknown-service"
+
+
+class PreconditionError(MarginaliaError):
+    """Data that the service requires can't be had."""
+
+    code = "precondition"
+
+
+class UpstreamError(MarginaliaError):
+    """The FHIR server failed."""
+
+    code = "upstream"
+
+
+class NotFoundError(MarginaliaError):
+    """The thing asked for doesn't exist, or not for this caller."""
+
+    code = "not-found"
+
+
+class CodeSetError(MarginaliaError):
+    """A code set is damaged or not what it says."""
+
+    code = "codeset"
+
+
+class NoCodeSetInForce(CodeSetError):
+    """No release of the code system is in force on the date."""
+
+    code = "codeset.not-in-force"
+
+
+class EvidenceError(MarginaliaError):
+    """An excerpt is not, character for character, in the note it cites."""
+
+    code = "evidence"

@@ -1,0 +1,77 @@
+"""The only loader of the review: code sets and tables, read once at start-up."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+from importlib import resources
+
+from cds_service.errors import CodeSetError
+from cds_service.review.codeset import ICD10CM, CodeSet, CodeSets, Entry
+
+DEFAULT_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """Everything the review looks up."""
+
+    code_sets: CodeSets
+    threshold: float = DEFAULT_THRESHOLD  # least confidence of a code that is suggested
+
+    @classmethod
+    def load(cls) -> Knowledge:
+        """Read the packaged tables. Raises CodeSetError if a file is damaged."""
+        return cls(CodeSets([icd10cm_2026()]))
+
+
+def icd10cm_2026() -> CodeSet:
+    """Return ICD-10-CM FY 2026, update of April 1, 2026, from the package that carries the official files.
+
+    In force from the beginning of the fiscal year. It stays so until a newer release is there; for dates after the fiscal
+    year the review says that one is due.
+    """
+    folder = resources.files("simple_icd_10_cm") / "data"
+    try:
+        tree = ET.fromstring((folder / "icd10c-tabular-April-1-2026.xml").read_bytes())  # noqa: S314 - a pinned package's file, no entities
+        listing = (folder / "code-list-April-2026.txt").read_text(encoding="utf-8").split()
+    except (OSError, ET.ParseError) as error:
+        raise CodeSetError("The ICD-10-CM files of the package simple-icd-10-cm can't be read.", "Reinstall simple-icd-10-cm.") from error
+    entries: dict[str, Entry] = {}
+    children: dict[str, tuple[str, ...]] = {}
+
+    def notes(element: ET.Element, tag: str) -> tuple[str, ...]:
+        return tuple(n.text or "" for e in element.findall(tag) for n in e.findall("note"))
+
+    def add(element: ET.Element, parent: str | None, above: dict[str, tuple[str, ...]]) -> None:
+        code = element.findtext("name") or ""
+        below = element.findall("diag")
+        entries[code] = Entry(
+            code,
+            element.findtext("desc") or "",
+            parent,
+            (*notes(element, "inclusionTerm"), *notes(element, "includes")),
+            (*notes(element, "excludes1"), *above.get("excludes1", ())),
+            (*notes(element, "excludes2"), *above.get("excludes2", ())),
+            notes(element, "codeFirst"),
+            notes(element, "useAdditionalCode"),
+            notes(element, "codeAlso"),
+            tuple((x.get("char") or "", x.text or "") for e in element.findall("sevenChrDef") for x in e.findall("extension")),
+        )
+        children[code] = tuple(d.findtext("name") or "" for d in below)
+        for child in below:
+            add(child, code, {})
+
+    for chapter in tree.findall("chapter"):
+        for section in chapter.findall("section"):
+            # Notes of a chapter or block hold for every category below it.
+            above: dict[str, list[str]] = defaultdict(list)
+            for element in (chapter, section):
+                for tag in ("excludes1", "excludes2"):
+                    above[tag] += notes(element, tag)
+            for category in section.findall("diag"):
+                add(category, None, {tag: tuple(lines) for tag, lines in above.items()})
+    billable = frozenset(c if len(c) <= 3 or "." in c else f"{c[:3]}.{c[3:]}" for c in listing)
+    return CodeSet(ICD10CM, "2026-04-01", date(2025, 10, 1), None, date(2026, 9, 30), entries, billable, children)

@@ -1,0 +1,186 @@
+"""The coded review of one encounter: the value that cards, page, API and audit all show.
+
+Every statement names its evidence and its rule. `to_json` gives the published form (camelCase, absent rather
+than null); its JSON Schema is in `cds_service/web/openapi.py` and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+from onnx_models.reading import Assertion, Attributes
+
+
+class Role(StrEnum):
+    """Place of a diagnosis in the sequence (UHDDS)."""
+
+    PRINCIPAL = "principal"  # first-listed for outpatients
+    SECONDARY = "secondary"
+
+
+class EvidenceKind(StrEnum):
+    """Where the support comes from."""
+
+    NOTE = "note"
+    STRUCTURED = "structured"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Words of a note, or a value of the structured record, that support a statement.
+
+    For notes, `text` is exactly `note.text[begin:end]` and `sha256` is of the whole note's UTF-8 text.
+    For structured evidence begin, end and sha256 are None and `text` is the value in words with unit and date.
+    """
+
+    kind: EvidenceKind
+    source: str  # reference of the resource
+    text: str
+    begin: int | None = None
+    end: int | None = None
+    section: str | None = None
+    assertion: Assertion | None = None
+    sha256: str | None = None
+    when: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rationale:
+    """One reason: which rule or model feature, in plain words, and where the rule stands."""
+
+    rule: str  # registered rule id ("guideline.I.C.4.a.2") or "model.<feature>"
+    text: str
+    reference: str | None = None  # guideline section, tabular note, table and version, or link
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another code that was considered, and what would make it right."""
+
+    code: str
+    display: str
+    confidence: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class HccCategory:
+    """A risk-adjustment category: for the coder only."""
+
+    model: str  # "CMS-HCC V28"
+    category: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeAssignment:
+    """One code of the review."""
+
+    code: str
+    system: str  # URI of the code system
+    display: str
+    confidence: float  # calibrated probability in [0, 1]
+    role: Role | None  # None for procedures and supplies
+    billable: bool
+    evidence: tuple[Evidence, ...]  # never empty
+    rationale: tuple[Rationale, ...]  # never empty
+    alternatives: tuple[Alternative, ...] = ()
+    attributes: Attributes = field(default_factory=Attributes)
+    hcc: tuple[HccCategory, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotCoded:
+    """Something found and left out, and why."""
+
+    code: str
+    display: str
+    evidence: tuple[Evidence, ...]
+    reason: str  # negated | family | historical | ruled out | uncertain (outpatient) | hypothetical | excluded by ... | ...
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentationQuery:
+    """A compliant question to the author (AHIMA/ACDIS 2022): shows indicators, leads nowhere."""
+
+    id: str
+    family: str  # specificity | acuity | laterality | linkage | poa | validation | conflict | indicator | imaging | recapture
+    title: str  # names the subject, never the wished answer
+    question: str
+    indicators: tuple[Evidence, ...]  # never empty
+    options: tuple[str, ...]  # ends with "Other (please specify)" and "Unable to determine"
+    rule: str
+    reference: str
+    priority: int  # 1 first
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimFinding:
+    """An edit that a payer would apply: for the coder only."""
+
+    edit: str
+    codes: tuple[str, ...]
+    table: str
+    version: str
+    explanation: str
+    remedy: str
+    severity: str = "warning"  # "warning" | "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSetUsed:
+    """Which release of a code system decided."""
+
+    system: str
+    version: str
+    effective_from: date
+    effective_to: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUsed:
+    """Which model read the notes."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedNote:
+    """A note or other input that was not, or not wholly, read."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewCoverage:
+    """What was read and what was not."""
+
+    notes_read: tuple[str, ...]
+    notes_skipped: tuple[SkippedNote, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CodingReview:
+    """The review. `id` and `created` are given by the caller: the review itself is a pure function."""
+
+    id: str
+    created: datetime
+    patient: str
+    encounter: str | None
+    setting: str
+    code_sets: tuple[CodeSetUsed, ...]
+    model: ModelUsed
+    diagnoses: tuple[CodeAssignment, ...]  # in sequence; the principal first
+    procedures: tuple[CodeAssignment, ...] = ()
+    supplies: tuple[CodeAssignment, ...] = ()
+    not_coded: tuple[NotCoded, ...] = ()
+    queries: tuple[DocumentationQuery, ...] = ()
+    claim_findings: tuple[ClaimFinding, ...] = ()
+    coverage: ReviewCoverage = ReviewCoverage(())
+    timing_ms: tuple[tuple[str, float], ...] = ()

@@ -1,0 +1,50 @@
+"""Phrases worth asking the encoder about: the parts of a sentence between commas, conjunctions and verbs of reporting."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from onnx_models.reading import Sentence
+
+_CUT = re.compile(
+    r"[,;:()\[\]/]\s|\s-+\s|\.\s|\b(?:and|or|but|with|who|which|that|because|although|however|due to|secondary to|reports?|reported|presents?|presented|presenting|"
+    r"complain(?:s|ed|ing) of|endorses?|denies|denied|notes?|noted|states?|stated|is|are|was|were|has|have|had|been|being|will|for|found|show(?:s|ed|ing)?|reveal(?:s|ed|ing)?|"
+    r"demonstrat\w+|diagnosed|admitted|underwent|treated|started|continued?|continues|she|he|patient|pt|to|as|since|after|before|during|while|when|on|in the setting of|c/o|w/|s/p)\b",
+    re.I,
+)
+_WORD = re.compile(r"[^\W\d_]{2,}")
+# Words that never make a phrase about a condition by themselves.
+_EMPTY = frozenset(
+    "the a an of in at by no not any some his her their our this that these those year years old male female man woman mg ml daily day days week weeks month months "
+    "hour hours time times today yesterday normal stable good well clear intact given take takes taking tablet tablets dose doses left right bilateral both per "
+    "history past medical surgical patient discussed reviewed ordered follow up followup return visit exam examination it its from about also very more most "
+    "within without than then there here all other another one two three four five mr mrs ms dr doctor hospital clinic emergency department".split()
+)
+LONGEST = 12  # words
+
+
+def chunks(text: str, sentence: Sentence) -> Iterator[tuple[int, int]]:
+    """Yield (begin, end) of the phrases of a sentence that hold at least one word of substance."""
+    begin = sentence.begin
+    for match in _CUT.finditer(text, sentence.begin, sentence.end):
+        yield from _phrase(text, begin, match.start())
+        begin = match.end()
+    yield from _phrase(text, begin, sentence.end)
+
+
+def _phrase(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    while begin < end and not text[begin].isalnum():
+        begin += 1
+    while end > begin and not text[end - 1].isalnum():
+        end -= 1
+    words = list(_WORD.finditer(text, begin, end))
+    if not any(len(w.group()) > 3 and w.group().lower() not in _EMPTY or w.group().isupper() for w in words):
+        return
+    # Long phrases are cut into overlapping parts, since the meaning of many words averages out.
+    if len(words) <= LONGEST:
+        yield begin, end
+        return
+    for at in range(0, len(words) - LONGEST // 2, LONGEST // 2):
+        part = words[at : at + LONGEST]
+        yield part[0].start(), part[-1].end()

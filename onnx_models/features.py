@@ -1,0 +1,180 @@
+"""From found names and nearest concepts to one feature row for each candidate code of a note.
+
+The ranker judges a code for the note as a whole: how it was named, how often, where, and how it was asserted. Every row also
+keeps the places that gave it, so that an accepted code can show them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from onnx_models.lexicon import Entry, Source
+from onnx_models.reading import Assertion, Attributes, Certainty, Experiencer, Polarity, Temporality
+
+_SOURCES = (Source.TITLE, Source.INCLUSION, Source.INDEX, Source.ONTOLOGY, Source.PROPAGATED, Source.ABBREVIATION, Source.EVIDENCE, Source.PHRASE, Source.NEOPLASM)
+_SECTIONS = {
+    "assess": ("assessment_plan", "diagnosis", "impression", "plan"),
+    "story": ("chief_complaint", "hpi", "hospital_course", "preamble"),
+    "past": ("past_medical", "problem_list", "past_surgical", "obstetric"),
+    "review": ("ros",),
+    "exam": ("exam", "vitals"),
+    "tests": ("labs", "imaging", "findings"),
+    "before": ("admission_diagnosis", "preop_diagnosis", "indication"),
+}
+_GROUP_OF = {kind: group for group, kinds in _SECTIONS.items() for kind in kinds}
+
+NAMES: tuple[str, ...] = (
+    "lex_stems", "lex_share", "lex_coded_rate", "lex_frequency", "lex_ambiguity", "lex_count", "lex_open_count", "lex_letters",
+    *(f"lex_{s.name.lower()}" for s in _SOURCES),
+    "dense_best", "dense_rank", "dense_margin", "dense_count",
+    "n_asserted", "n_negated", "n_possible", "n_historical", "n_family", "n_hypothetical", "asserted_share", "first_asserted",
+    *(f"sec_{g}" for g in _SECTIONS), "sec_other", "n_sections", "position_first", "position_last",
+    "prior", "us_prior", "chapter", "is_symptom", "is_status", "code_length",
+    "finer_rival", "category_rivals", "category_best", "side_given", "sided",
+    "note_tokens", "note_candidates", "style",
+)  # fmt: skip
+_AT = {name: i for i, name in enumerate(NAMES)}
+
+# What a coder would call the groups of features; rationale speaks in these.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "dictionary": tuple(n for n in NAMES if n.startswith("lex_")),
+    "embedding": tuple(n for n in NAMES if n.startswith("dense_")),
+    "assertion": ("n_asserted", "n_negated", "n_possible", "n_historical", "n_family", "n_hypothetical", "asserted_share", "first_asserted"),
+    "section": (*(n for n in NAMES if n.startswith("sec_")), "n_sections", "position_first", "position_last"),
+    "experience": ("prior", "us_prior", "chapter", "is_symptom", "is_status", "code_length"),
+    "rivals": ("finer_rival", "category_rivals", "category_best", "side_given", "sided"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A span of the note that may name a condition."""
+
+    begin: int
+    end: int
+    sentence: int
+    section: str
+    assertion: Assertion
+    attributes: Attributes
+    cue: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One reason to think of a code at a place: a name of the lexicon, or nearness in the encoder's space."""
+
+    place: Place
+    concept: int
+    code: str
+    sided: bool
+    prior: float
+    us_prior: float
+    entry: Entry | None = None  # lexicon
+    stems: int = 0
+    rivals: int = 0  # codes that this name may mean
+    frequency: float = 0.0
+    covered: bool = False  # inside a longer name
+    cosine: float = 0.0  # encoder
+    rank: int = 0  # 1 is nearest; 0 where the hit is the lexicon's
+    margin: float = 0.0  # cosine less the best cosine of the same phrase
+
+
+@dataclass(slots=True)
+class CandidateRow:
+    """A candidate code of the note with its hits and features."""
+
+    code: str
+    hits: list[Hit] = field(default_factory=list)
+    features: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(len(NAMES), np.float32))
+
+
+def candidate_rows(hits: Sequence[Hit], length: int, style: float) -> list[CandidateRow]:
+    """Return a row for each code among `hits`, in order of code.
+
+    Args:
+        hits: all hits of the note.
+        length: tokens of the note.
+        style: 1.0 for a US clinical note, 0.0 for a published case report.
+    """
+    by_code: dict[str, CandidateRow] = {}
+    for hit in hits:
+        by_code.setdefault(hit.code, CandidateRow(hit.code)).hits.append(hit)
+    category: dict[str, list[CandidateRow]] = defaultdict(list)
+    for row in by_code.values():
+        category[row.code[:3]].append(row)
+    last = max((h.place.end for h in hits), default=1)
+    for row in by_code.values():
+        _fill(row, last)
+        row.features[_AT["note_tokens"]] = math.log1p(length)
+        row.features[_AT["note_candidates"]] = math.log1p(len(by_code))
+        row.features[_AT["style"]] = style
+    for rows in category.values():
+        strength = [r.features[_AT["lex_stems"]] + r.features[_AT["dense_best"]] for r in rows]
+        for row, own in zip(rows, strength, strict=True):
+            row.features[_AT["category_rivals"]] = len(rows) - 1
+            row.features[_AT["category_best"]] = float(own >= max(strength))
+            row.features[_AT["finer_rival"]] = float(any(s > own and len(r.code) >= len(row.code) for r, s in zip(rows, strength, strict=True)))
+    return [by_code[c] for c in sorted(by_code)]
+
+
+def _fill(row: CandidateRow, last: int) -> None:
+    f = row.features
+
+    def put(name: str, value: float) -> None:
+        f[_AT[name]] = value
+
+    names = [h for h in row.hits if h.entry is not None]
+    near = [h for h in row.hits if h.entry is None]
+    if names:
+        entries = [h.entry for h in names if h.entry is not None]
+        rates = [e.coded_rate for e in entries if not math.isnan(e.coded_rate)]
+        put("lex_stems", max(h.stems for h in names))
+        put("lex_share", max(e.share for e in entries))
+        put("lex_coded_rate", max(rates, default=-1.0))
+        put("lex_frequency", min(h.frequency for h in names))
+        put("lex_ambiguity", min(h.rivals for h in names))
+        put("lex_count", len({h.place.begin for h in names}))
+        put("lex_open_count", len({h.place.begin for h in names if not h.covered}))
+        put("lex_letters", max(h.place.end - h.place.begin for h in names))
+        flags = Source(0)
+        for e in entries:
+            flags |= e.sources
+        for source in _SOURCES:
+            put(f"lex_{str(source.name).lower()}", float(source in flags))
+    else:
+        put("lex_coded_rate", -2.0)
+        put("lex_ambiguity", 9.0)
+    put("dense_best", max((h.cosine for h in near), default=0.0))
+    put("dense_rank", min((h.rank for h in near), default=9))
+    put("dense_margin", max((h.margin for h in near), default=-1.0))
+    put("dense_count", len(near))
+    places = {(h.place.begin, h.place.end): h.place for h in row.hits}
+    ordered = [places[k] for k in sorted(places)]
+    asserted = [p for p in ordered if p.assertion.is_asserted]
+    put("n_asserted", len(asserted))
+    put("n_negated", sum(p.assertion.polarity is Polarity.NEGATED for p in ordered))
+    put("n_possible", sum(p.assertion.certainty is Certainty.POSSIBLE for p in ordered))
+    put("n_historical", sum(p.assertion.temporality is Temporality.HISTORICAL for p in ordered))
+    put("n_family", sum(p.assertion.experiencer is not Experiencer.PATIENT for p in ordered))
+    put("n_hypothetical", sum(p.assertion.certainty is Certainty.HYPOTHETICAL for p in ordered))
+    put("asserted_share", len(asserted) / len(ordered))
+    put("first_asserted", float(ordered[0].assertion.is_asserted))
+    for place in asserted or ordered:
+        put(f"sec_{_GROUP_OF.get(place.section, 'other')}", f[_AT[f"sec_{_GROUP_OF.get(place.section, 'other')}"]] + 1)
+    put("n_sections", len({p.section for p in ordered}))
+    put("position_first", ordered[0].begin / last)
+    put("position_last", ordered[-1].begin / last)
+    put("prior", max(h.prior for h in row.hits))
+    put("us_prior", max(h.us_prior for h in row.hits))
+    put("chapter", (ord(row.code[0]) - 65) * 10 + int(row.code[1]))
+    put("is_symptom", float(row.code[0] == "R"))
+    put("is_status", float(row.code[0] == "Z"))
+    put("code_length", len(row.code))
+    put("side_given", float(any(p.attributes.laterality for p in ordered)))
+    put("sided", float(any(h.sided for h in row.hits)))

@@ -1,0 +1,104 @@
+"""Concepts and dense retrieval: which codes lie nearest to a phrase in the encoder's space.
+
+A concept is a code, or the group of codes that differ only in side ("Pain in right hip", "... left hip", "... unspecified
+hip"): the words decide the concept, the attributes decide the side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from onnx_models.runtime import Vectors
+
+SIDES = ("none", "right", "left", "bilateral")
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """Codes that differ only in side; `codes[0]` is the one that names no side."""
+
+    codes: tuple[str, str, str, str]  # by SIDES; "" where the classification has none
+    prior: float  # log(1 + uses in the training cases)
+    us_prior: float  # log(1 + uses in charts coded by US professional coders)
+
+    def code(self, side: str | None) -> str:
+        """Return the code for a side, or the code that names none."""
+        return (self.codes[SIDES.index(side)] if side else "") or self.codes[0]
+
+    @property
+    def sided(self) -> bool:
+        """True where the classification asks for the side."""
+        return any(self.codes[1:])
+
+
+class Concepts:
+    """The table of concepts, by row."""
+
+    def __init__(self, rows: tuple[Concept, ...]) -> None:
+        self._rows = rows
+        self._of = {code: i for i, c in enumerate(rows) for code in c.codes if code}
+
+    @classmethod
+    def load(cls, path: Path) -> Concepts:
+        """Read the artefact: one line a concept, codes by side and the two priors, tab-separated."""
+        rows = []
+        for line in path.read_text(encoding="ascii").splitlines():
+            none, right, left, both, prior, us_prior = line.split("\t")
+            rows.append(Concept((none, right, left, both), float(prior), float(us_prior)))
+        return cls(tuple(rows))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, row: int) -> Concept:
+        return self._rows[row]
+
+    def row(self, code: str) -> int | None:
+        """Return the row of the concept that holds `code`, or None."""
+        return self._of.get(code)
+
+
+class VectorIndex:
+    """Exact search over the names of all concepts, in a lower-dimensional projection of the encoder's space."""
+
+    def __init__(self, arrays: dict[str, npt.NDArray[np.generic]]) -> None:
+        # int8 at rest, float32 in memory: the CPU multiplies floats faster without VNNI.
+        self._projection = arrays["projection"].astype(np.float32)  # (d, k)
+        rows = arrays["rows"].astype(np.float32)  # (n, k)
+        self._rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        self._concept = arrays["concept"].astype(np.int32)  # (n,)
+        self._start: dict[int, npt.NDArray[np.int64]] | None = None
+
+    @classmethod
+    def load(cls, path: Path) -> VectorIndex:
+        """Read the artefact."""
+        with np.load(path) as file:
+            return cls({name: file[name] for name in file.files})
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def project(self, vectors: Vectors) -> Vectors:
+        """Return unit vectors in the space of the index: (n, d) -> (n, k)."""
+        low = vectors @ self._projection
+        return np.asarray(low / np.linalg.norm(low, axis=1, keepdims=True), np.float32)
+
+    def nearest(self, queries: Vectors, k: int) -> list[list[tuple[int, float]]]:
+        """Return for each projected query its `k` nearest concepts as (row of the concept, cosine), best first."""
+        result: list[list[tuple[int, float]]] = []
+        wide = min(len(self._rows), 6 * k)
+        for at in range(0, len(queries), 64):  # bounds the score matrix at 64 x n floats
+            scores = queries[at : at + 64] @ self._rows.T
+            top = np.argpartition(-scores, wide - 1, axis=1)[:, :wide]
+            for row, columns in enumerate(top):
+                best: dict[int, float] = {}
+                for column in columns[np.argsort(-scores[row, columns])]:
+                    best.setdefault(int(self._concept[column]), float(scores[row, column]))
+                    if len(best) == k:
+                        break
+                result.append(list(best.items()))
+        return result

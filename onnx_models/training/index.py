@@ -1,0 +1,165 @@
+"""Build what the engine looks up: the table of concepts, the hashed lexicon, and the vector index."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from onnx_models.lexicon import LONGEST, Source
+from onnx_models.normalise import NORMAL_FORM, stem_hash, term_hash, tokens
+from onnx_models.retrieval import SIDES, Concept, Concepts
+from onnx_models.runtime import Vectors
+from onnx_models.training.terms import TabularList, Term
+
+_SIDE_WORD = re.compile(r"\b(right|left|bilateral|unspecified)\b", re.I)
+# Names that are ordinary words in a note; the encoder still finds what they mean in context.
+_TOO_COMMON = 0.35  # share of background documents that hold the name
+
+
+def build_concepts(tabular: TabularList, uses: Mapping[str, int], us_uses: Mapping[str, int]) -> Concepts:
+    """Group codes whose titles differ only in side.
+
+    Args:
+        tabular: the classification.
+        uses: how many training cases were given each code.
+        us_uses: how often US professional coders used each code.
+    """
+
+    def prior(codes: Iterable[str], counts: Mapping[str, int]) -> float:
+        return round(math.log1p(sum(counts.get(c, 0) for c in {*codes} - {""})), 3)
+
+    groups: dict[tuple[str, tuple[str, ...]], dict[str, str]] = defaultdict(dict)
+    for code, title in sorted(tabular.title.items()):
+        sides = {w.lower() for w in _SIDE_WORD.findall(title)} - {"unspecified"}
+        side = sides.pop() if len(sides) == 1 else "none"
+        parent = code[:-1].rstrip(".") if side != "none" or "unspecified" in title.lower() else code
+        stems = tuple(sorted(t.stem for t in tokens(title)))
+        members = groups[(parent, stems)]
+        # "Osteoarthritis of knee" and its leaf "Osteoarthritis of knee, unspecified" are one thing: the leaf is billable.
+        if side not in members or code.startswith(members[side]):
+            members[side] = code
+    rows: list[Concept] = []
+    for (parent, _), members in groups.items():
+        neutral = members.get("none") or (parent if parent in tabular.title else next(iter(members.values())))
+        right, left, both = (members.get(s, "") for s in SIDES[1:])
+        codes = (neutral, right, left, both)
+        rows.append(Concept(codes, prior(codes, uses), prior(codes, us_uses)))
+    # A parent that only stands for its sides is already a concept of its own: keep one.
+    seen: set[str] = set()
+    unique = []
+    for concept in sorted(rows, key=lambda c: (-sum(map(bool, c.codes)), c.codes)):
+        if concept.codes[0] not in seen:
+            seen.add(concept.codes[0])
+            unique.append(concept)
+    return Concepts(tuple(unique))
+
+
+def save_concepts(concepts: Concepts, path: Path) -> None:
+    """Write the artefact that `Concepts.load` reads."""
+    lines = ("\t".join((*concepts[i].codes, f"{concepts[i].prior:g}", f"{concepts[i].us_prior:g}")) for i in range(len(concepts)))
+    path.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+
+def document_windows(text: str) -> set[int]:
+    """Return the hashes of all windows of up to `LONGEST` stems of a document, sentence ends ignored."""
+    hashes = np.array([stem_hash(t.stem) for t in tokens(text)], np.uint64)
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64)])
+    return {int(h) for w in range(1, min(LONGEST, len(hashes)) + 1) for h in sums[w:] - sums[:-w]}
+
+
+def build_lexicon(
+    terms: Iterable[Term],
+    concepts: Concepts,
+    tabular: TabularList,
+    coded: Sequence[tuple[str, Sequence[Term]]],
+    background: Sequence[set[int]],
+) -> dict[str, np.ndarray]:
+    """Return the arrays of the lexicon.
+
+    Args:
+        terms: names of codes; those of source "evidence" are taken from `coded` instead.
+        coded: (text, evidence spans) of training cases: gives `share` and `coded_rate`.
+        background: windows of uncoded documents (`document_windows`): gives `frequency`.
+    """
+    entries: dict[int, dict[int, Source]] = defaultdict(lambda: defaultdict(lambda: Source(0)))
+    for term in terms:
+        row = concepts.row(tabular.stem(term.code)) if term.code not in tabular.title else concepts.row(tabular.default_leaf(term.code))
+        key, count = term_hash(term.text)
+        if row is not None and 0 < count <= LONGEST and (count > 1 or sum(c.isalpha() for c in term.text) >= 2):
+            entries[key][row] |= Source[term.source.upper()]
+    uses: dict[int, Counter[int]] = defaultdict(Counter)
+    for _, spans in coded:
+        for key, row in {(term_hash(t.text)[0], concepts.row(tabular.stem(t.code))) for t in spans}:
+            if row is not None:
+                uses[key][row] += 1
+                entries[key][row] |= Source.EVIDENCE
+    seen: Counter[int] = Counter()
+    for text, _ in coded:
+        seen.update(document_windows(text) & entries.keys())
+    common: Counter[int] = Counter()
+    for windows in background:
+        common.update(windows & entries.keys())
+    keys = np.array(sorted(k for k in entries if common[k] <= _TOO_COMMON * max(1, len(background)) or uses.get(k)), np.uint64)
+    first, concept, sources, share, rate = [0], [], [], [], []
+    for key in (int(k) for k in keys):
+        total = sum(uses[key].values()) if key in uses else 0
+        for row, flags in entries[key].items():
+            concept.append(row)
+            sources.append(int(flags))
+            share.append(uses[key][row] / total if total else 0.0)
+            rate.append((uses[key][row] + 0.2) / (seen[key] + 1.0) if seen[key] else math.nan)
+        first.append(len(concept))
+    scale = 1000 / max(1, len(background))
+    return {
+        "normal_form": np.array([NORMAL_FORM]),
+        "keys": keys,
+        "first": np.array(first, np.int32),
+        "concept": np.array(concept, np.int32),
+        "sources": np.array(sources, np.uint16),
+        "share": np.array(share, np.float16),
+        "coded_rate": np.array(rate, np.float16),
+        "frequency": np.array([math.log10(1 + common[int(k)] * scale) for k in keys], np.float16),
+    }
+
+
+def build_vectors(
+    terms: Iterable[Term],
+    concepts: Concepts,
+    tabular: TabularList,
+    encode: Callable[[Sequence[str]], Vectors],
+    *,
+    dimensions: int = 128,
+    names: int = 4,
+) -> dict[str, np.ndarray]:
+    """Return the arrays of the vector index: up to `names` different names a concept, projected and quantised.
+
+    Names are taken in the order of how much they resemble a clinician's words, and a name whose normal form is there is left out.
+    """
+    order = {s: i for i, s in enumerate(("title", "phrase", "inclusion", "ontology", "propagated", "evidence", "index", "neoplasm"))}
+    chosen: dict[int, dict[int, str]] = defaultdict(dict)
+    for term in sorted((t for t in terms if t.source in order), key=lambda t: order[t.source]):
+        row = concepts.row(tabular.default_leaf(term.code) if term.code in tabular.title else tabular.stem(term.code))
+        if row is None or concepts[row].codes[0][0] in "VY":
+            continue
+        limit = names + 8 if term.source == "phrase" else names if concepts[row].prior + concepts[row].us_prior > 0 else max(2, names - 2)
+        key = term_hash(term.text)[0]
+        if key not in chosen[row] and len(chosen[row]) < limit:
+            chosen[row][key] = _SIDE_WORD.sub("", term.text).strip() if term.source == "title" else term.text
+    rows = [(row, name) for row, members in chosen.items() for name in members.values()]
+    vectors = encode([name for _, name in rows])
+    # Principal axes of the names themselves: half the size, and the search is exact in them.
+    _, _, axes = np.linalg.svd(vectors[:: max(1, len(vectors) // 20_000)], full_matrices=False)
+    projection = axes[:dimensions].T.astype(np.float32)
+    low = vectors @ projection
+    low /= np.linalg.norm(low, axis=1, keepdims=True)
+    scale = 127 / np.abs(low).max(axis=1, keepdims=True)
+    return {
+        "projection": projection.astype(np.float16),
+        "rows": np.round(low * scale).astype(np.int8),
+        "concept": np.array([row for row, _ in rows], np.int32),
+    }

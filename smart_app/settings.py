@@ -1,0 +1,176 @@
+"""Settings of the app: which EHRs may launch it and as which client it speaks to each."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from smart_app.errors import ConfigurationError, LaunchRefused
+
+# What the review reads. v2 syntax; `offline_access` is left out on purpose: the app works beside an open chart.
+DEFAULT_SCOPES = (
+    "openid fhirUser patient/Patient.rs patient/Encounter.rs patient/DocumentReference.rs patient/Binary.r "
+    "patient/Composition.rs patient/DiagnosticReport.rs patient/ClinicalImpression.rs patient/Condition.rs "
+    "patient/Observation.rs patient/MedicationRequest.rs patient/MedicationStatement.rs patient/AllergyIntolerance.rs "
+    "patient/Procedure.rs patient/ServiceRequest.rs patient/Device.rs patient/Coverage.rs user/Practitioner.r"
+)
+
+
+class ClientAuth(StrEnum):
+    """How the app proves who it is at the token endpoint (SMART App Launch 2.2, client authentication)."""
+
+    PUBLIC = "public"
+    SECRET = "client_secret_basic"
+    PRIVATE_KEY = "private_key_jwt"
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """One EHR that may launch the app.
+
+    `frame_ancestors` are the origins that may show the app in a frame. `coders` are the fhirUser references
+    ("Practitioner/7") that see the coder's page; everyone else is a clinician.
+    """
+
+    iss: str  # FHIR base URL, without a trailing slash
+    client_id: str
+    name: str = ""
+    client_secret: str | None = None
+    auth: ClientAuth = ClientAuth.PUBLIC
+    scopes: str = DEFAULT_SCOPES
+    frame_ancestors: tuple[str, ...] = ()
+    tenant: str = "default"
+    coders: frozenset[str] = frozenset()
+
+    @property
+    def label(self) -> str:
+        """The EHR's name to show: the configured one, else its host."""
+        return self.name or urlsplit(self.iss).netloc
+
+
+@dataclass(frozen=True, slots=True)
+class SmartSettings:
+    """Everything the app needs to know before a launch.
+
+    `session_key` is one or several (comma-separated, newest first) Fernet keys that encrypt sessions at rest; without
+    it a key is made at start, which suits one process. `private_key` is a file with the app's private JWK, JWK set or
+    PEM keys for private_key_jwt.
+    """
+
+    public_url: str
+    issuers: tuple[Issuer, ...]
+    session_key: str | None = None
+    private_key: Path | None = None
+    session_minutes: int = 60
+    timeout_s: float = 10.0
+    database_url: str | None = None
+
+    def issuer(self, iss: str) -> Issuer:
+        """Return the registered EHR with FHIR base `iss`; raises LaunchRefused for any other."""
+        wanted = iss.rstrip("/")
+        for issuer in self.issuers:
+            if issuer.iss == wanted:
+                return issuer
+        raise LaunchRefused(
+            "smart.iss-unknown",
+            "The launch came from an EHR that isn't registered with this app.",
+            "Ask the administrator to add the EHR's FHIR base URL to the SMART issuers of the settings.",
+        )
+
+    @property
+    def launch_url(self) -> str:
+        """The fixed launch URL to register with the EHR."""
+        return f"{self.public_url}/smart/launch"
+
+    @property
+    def redirect_url(self) -> str:
+        """The fixed redirect URL to register with the EHR."""
+        return f"{self.public_url}/smart/callback"
+
+    @property
+    def https(self) -> bool:
+        """True where the app itself is served over https: cookies are then Secure."""
+        return urlsplit(self.public_url).scheme == "https"
+
+    @property
+    def frame_ancestors(self) -> tuple[str, ...]:
+        """Every registered EHR's origins: for pages that belong to no launch yet."""
+        return tuple(dict.fromkeys(origin for issuer in self.issuers for origin in issuer.frame_ancestors))
+
+
+def is_safe_url(url: str) -> bool:
+    """Return True for an absolute https URL, or http on a loopback address, without user info."""
+    parts = urlsplit(url)
+    if not parts.hostname or parts.username is not None:
+        return False
+    if parts.scheme == "https":
+        return True
+    if parts.scheme != "http":
+        return False
+    if parts.hostname == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(parts.hostname).is_loopback
+    except ValueError:
+        return False
+
+
+def read_issuer(entry: Mapping[str, object]) -> Issuer:
+    """Return one issuer from its settings; raises ConfigurationError that names the wrong field."""
+    values = {key: value for key, value in entry.items() if value is not None}
+    unknown = set(values) - {f.name for f in fields(Issuer)}
+    if unknown:
+        raise _wrong("issuers", f"has unknown fields: {', '.join(sorted(unknown))}")
+    iss = str(values.get("iss", "")).rstrip("/")
+    if not is_safe_url(iss):
+        raise _wrong("iss", "must be an absolute https URL (http only on a loopback address)")
+    client_id = str(values.get("client_id", ""))
+    if not client_id:
+        raise _wrong("client_id", f"is missing for {iss}")
+    secret = values.get("client_secret")
+    try:
+        auth = ClientAuth(str(values.get("auth", ClientAuth.SECRET if secret else ClientAuth.PUBLIC)))
+    except ValueError as error:
+        raise _wrong("auth", f"must be one of {', '.join(ClientAuth)}") from error
+    if auth is ClientAuth.SECRET and not secret:
+        raise _wrong("client_secret", f"is missing for {iss} with client_secret_basic")
+    scopes = values.get("scopes") or DEFAULT_SCOPES
+    return Issuer(
+        iss=iss,
+        client_id=client_id,
+        name=str(values.get("name", "")),
+        client_secret=str(secret) if secret else None,
+        auth=auth,
+        scopes=scopes if isinstance(scopes, str) else " ".join(_strings(scopes)),
+        frame_ancestors=tuple(_origin(value) for value in _strings(values.get("frame_ancestors"))),
+        tenant=str(values.get("tenant", "default")),
+        coders=frozenset(_strings(values.get("coders"))),
+    )
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return tuple(value.split())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return tuple(str(item) for item in value)
+    raise _wrong("issuers", "must hold strings or lists of strings")
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    # The value is written into a header: only scheme and host of a well-formed origin are taken over.
+    if not is_safe_url(value) or parts.path not in ("", "/") or any(c in value for c in "; ,'\""):
+        raise _wrong("frame_ancestors", "must be origins such as https://ehr.example.org")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _wrong(field: str, problem: str) -> ConfigurationError:
+    return ConfigurationError(
+        "smart.setting", f"SMART setting '{field}' {problem}.", "Correct the setting and start the service again."
+    )
