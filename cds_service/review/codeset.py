@@ -51,7 +51,7 @@ class Entry:
     seventh: tuple[tuple[str, str], ...] = ()  # (character, meaning)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CodeSet:
     """One release of ICD-10-CM. Immutable."""
 
@@ -138,4 +138,5 @@ class CodeSets:
                 return release
         earliest = min((r.effective_from for r in self._releases if r.system == system), default=None)
         since = f" (the earliest at hand is in force from {earliest.isoformat()})" if earliest else ""
-        raise NoCodeSetInForce(f"No release of {system} is in force on {on.isoformat()}{since}.", "Give an encounter date inside a release, or import the official files of that year.")
+        message = f"No release of {system} is in force on {on.isoformat()}{since}."
+        raise NoCodeSetInForce(message, "Give an encounter date inside a release, or import the official files of that year.")

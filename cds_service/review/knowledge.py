@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections import defaultdict
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from cds_service.errors import CodeSetError
 from cds_service.review.codeset import ICD10CM, CodeSet, CodeSets, Entry
 
 DEFAULT_THRESHOLD = 0.5
+_CODE = re.compile(r"[A-Z]\d[0-9A-Z]{1,5}")
 
 
 @dataclass(frozen=True)
@@ -73,5 +75,8 @@ def icd10cm_2026() -> CodeSet:
                     above[tag] += notes(element, tag)
             for category in section.findall("diag"):
                 add(category, None, {tag: tuple(lines) for tag, lines in above.items()})
-    billable = frozenset(c if len(c) <= 3 or "." in c else f"{c[:3]}.{c[3:]}" for c in listing)
+    # The list also names chapters, blocks and headings; a code is complete where no longer one begins with it.
+    ordered = sorted(c for c in listing if _CODE.fullmatch(c))
+    leaves = (c for c, after in zip(ordered, [*ordered[1:], ""], strict=True) if not after.startswith(c))
+    billable = frozenset(c if len(c) <= 3 else f"{c[:3]}.{c[3:]}" for c in leaves)
     return CodeSet(ICD10CM, "2026-04-01", date(2025, 10, 1), None, date(2026, 9, 30), entries, billable, children)

@@ -1,7 +1,6 @@
 """The coded review of one encounter: the value that cards, page, API and audit all show.
 
-Every statement names its evidence and its rule. `to_json` gives the published form (camelCase, absent rather
-than null); its JSON Schema is in `cds_service/web/openapi.py` and a test holds the two together.
+Every statement names its evidence and its rule. `cds_service.review.document` gives the published JSON form.
 """
 
 from __future__ import annotations
@@ -44,6 +43,7 @@ class Evidence:
     assertion: Assertion | None = None
     sha256: str | None = None
     when: datetime | None = None
+    part: str | None = None  # structured: code of the value, because one resource may hold several
 
 
 @dataclass(frozen=True, slots=True)

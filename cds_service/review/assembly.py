@@ -1,0 +1,79 @@
+"""Assembly: from the settled sheet to the published value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from cds_service.review.case import Case
+from cds_service.review.model import (
+    CodeAssignment,
+    CodeSetUsed,
+    CodingReview,
+    ModelUsed,
+    NotCoded,
+    ReviewCoverage,
+    Role,
+    SkippedNote,
+)
+from cds_service.review.sequencing import may_be_first
+from cds_service.review.sheet import Line
+
+
+def assembled(
+    case: Case,
+    lines: Sequence[Line],
+    left_out: Sequence[NotCoded],
+    *,
+    id: str,
+    created: datetime,
+    model: ModelUsed,
+    skipped: Sequence[SkippedNote] = (),
+    timing_ms: Sequence[tuple[str, float]] = (),
+) -> CodingReview:
+    """Return the review of a case whose codes are settled and in order."""
+    codes = case.codes
+    return CodingReview(
+        id=id,
+        created=created,
+        patient=f"Patient/{case.record.patient.id}",
+        encounter=f"Encounter/{case.record.encounter_id}" if case.record.encounter_id else None,
+        setting=case.record.setting.value,
+        code_sets=(CodeSetUsed(codes.system, codes.version, codes.effective_from, codes.effective_to),),
+        model=model,
+        diagnoses=tuple(_assignment(case, line, first=at == 0) for at, line in enumerate(lines)),
+        not_coded=_unique(left_out, {line.code for line in lines}),
+        coverage=ReviewCoverage(tuple(n.source for n in case.notes), tuple(skipped), tuple(_warnings(case))),
+        timing_ms=tuple(timing_ms),
+    )
+
+
+def _assignment(case: Case, line: Line, *, first: bool) -> CodeAssignment:
+    codes = case.codes
+    return CodeAssignment(
+        code=line.code,
+        system=codes.system,
+        display=codes.title(line.code),
+        confidence=round(line.confidence, 4),
+        role=Role.PRINCIPAL if first and may_be_first(line.code, codes) else Role.SECONDARY,
+        billable=codes.is_billable(line.code),
+        evidence=line.evidence,
+        rationale=line.rationale,
+        alternatives=line.alternatives,
+        attributes=line.attributes,
+    )
+
+
+def _unique(left_out: Iterable[NotCoded], coded: set[str]) -> tuple[NotCoded, ...]:
+    """Return each code and reason once, in order of code; what is coded after all isn't listed as denied or doubted elsewhere."""
+    found: dict[tuple[str, str], NotCoded] = {}
+    for finding in left_out:
+        if finding.code not in coded:
+            found.setdefault((finding.code, finding.reason), finding)
+    return tuple(found[k] for k in sorted(found))
+
+
+def _warnings(case: Case) -> Iterable[str]:
+    after = case.codes.superseded_after
+    if after and case.on > after:
+        yield f"The date of service {case.on} is after {after}, the last day of release {case.codes.version}: a newer release is due."
