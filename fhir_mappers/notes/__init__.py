@@ -1,0 +1,1 @@
+"""Clinical documents: their formats, their plain text, and text copied from one to the next."""
