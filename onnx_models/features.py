@@ -172,7 +172,7 @@ def _fill(row: CandidateRow, last: int) -> None:
     put("position_last", ordered[-1].begin / last)
     put("prior", max(h.prior for h in row.hits))
     put("us_prior", max(h.us_prior for h in row.hits))
-    put("chapter", (ord(row.code[0]) - 65) * 10 + int(row.code[1]))
+    put("chapter", (ord(row.code[0]) - 65) * 36 + int(row.code[1], 36))
     put("is_symptom", float(row.code[0] == "R"))
     put("is_status", float(row.code[0] == "Z"))
     put("code_length", len(row.code))
