@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from fhir_mappers import clinical, elements
 from fhir_mappers.chart import Chart, Entry
+from fhir_mappers.conformance import departures
 from fhir_mappers.encounters import encounter_facts
 from fhir_mappers.errors import BadResource
 from fhir_mappers.identity import check_patients, sole_patient
@@ -86,7 +87,10 @@ def _record(
     chart = Chart.of(unique, today or datetime.now(UTC).date())
     chart.skipped += skipped
     check_patients(chart, patient_id)
-    chart.drop_entered_in_error()
+    chart.drop_unusable()
+    for entry in chart.entries:
+        if lost := departures(entry.resource):
+            chart.skip(entry.source, f"It was read without {', '.join(lost)}, which R4 has in another form. Correct it at its source.")
     facts = encounter_facts(chart, encounter_id, guess=guess_encounter)
     patient = next((p for e in chart.of_type("Patient") for p in _each(e, chart, clinical.patient)), None) or Patient(patient_id)
 
