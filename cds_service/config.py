@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from cds_service.errors import ConfigurationError
 
+DEFAULT_PUBLIC_URL = "http://127.0.0.1:8080"
 PREFIX = "MARGINALIA_"
 
 
@@ -50,7 +51,7 @@ OPEN_CLIENT = Client("open")
 class Settings:
     """Everything that can be set. `open` is set by `serve --open` only: no client is authenticated then."""
 
-    public_url: str = "http://127.0.0.1:8080"
+    public_url: str = DEFAULT_PUBLIC_URL  # where EHR and browser reach the service; `serve` puts its own address in place of the default
     database_url: str = field(default_factory=lambda: f"sqlite:///{_state_folder() / 'marginalia.sqlite'}")
     provider: str = "auto"  # "auto" | "cpu" | "cuda"
     threads: int = 2  # of one inference

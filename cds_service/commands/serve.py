@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -13,7 +14,7 @@ import click
 import waitress
 
 from cds_service.application import Application
-from cds_service.config import Settings, is_loopback
+from cds_service.config import DEFAULT_PUBLIC_URL, Settings, is_loopback
 from cds_service.errors import ConfigurationError
 from cds_service.web import create_app
 from cds_service.web.logs import log_to_stderr
@@ -32,14 +33,31 @@ def serve(host: str, port: int, open_mode: bool, config: Path | None) -> None:
 
     Logs are JSON lines on standard error. Stop it with Ctrl-C or SIGTERM.
     """
-    settings = Settings.load(config)
+    settings = replace(Settings.load(config), open=open_mode)
     check_exposure(host, open_mode=open_mode)
     log_to_stderr()
-    application = Application.load(replace(settings, open=open_mode))
+    # Listening comes before loading: a taken port is told at once, and callers wait for the model instead of being refused.
+    with listening(host, port) as door:
+        if settings.public_url == DEFAULT_PUBLIC_URL:
+            settings = replace(settings, public_url=f"http://{host}:{door.getsockname()[1]}")
+        application = Application.load(settings)
+        try:
+            run(application, door)
+        finally:
+            application.store.close()
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Return a bound socket; raises ConfigurationError where the address is taken or isn't this machine's."""
     try:
-        run(application, host, port)
-    finally:
-        application.store.close()
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        door = socket.socket(family, kind, protocol)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(address)
+        door.listen(128)
+    except OSError as error:
+        raise ConfigurationError(f"Can't listen on {host}:{port} ({error.strerror}).", "Choose another --host or --port.") from error
+    return door
 
 
 def check_exposure(host: str, *, open_mode: bool) -> None:
@@ -54,28 +72,21 @@ def check_exposure(host: str, *, open_mode: bool) -> None:
         raise ConfigurationError(f"--open answers anyone, and {host} can be reached from outside.", f"Use --open with --host {_LOOPBACK}.")
 
 
-def run(application: Application, host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM.
-
-    Raises:
-        ConfigurationError: the address is taken or isn't this machine's.
-    """
+def run(application: Application, door: socket.socket) -> None:
+    """Serve on a bound socket until SIGINT or SIGTERM."""
     settings = application.settings
-    try:
-        server = waitress.create_server(
-            create_app(application),
-            host=host,
-            port=port,
-            threads=settings.workers,
-            ident="",
-            max_request_body_size=settings.max_body_mb * 1_000_000 + 65_536,
-            clear_untrusted_proxy_headers=True,
-        )
-    except OSError as error:
-        raise ConfigurationError(f"Can't listen on {host}:{port} ({error.strerror}).", "Choose another --host or --port.") from error
+    server = waitress.create_server(
+        create_app(application),
+        sockets=[door],
+        threads=settings.workers,
+        ident="",
+        max_request_body_size=settings.max_body_mb * 1_000_000 + 65_536,
+        clear_untrusted_proxy_headers=True,
+    )
     signal.signal(signal.SIGTERM, _stop)
-    address = f"http://{host}:{server.effective_port}"
-    _LOG.info("serving", extra={"fields": {"address": address, "publicUrl": settings.public_url, "provider": application.provider, "open": settings.open}})
+    host, port = door.getsockname()[:2]
+    told = {"address": f"http://{host}:{port}", "publicUrl": settings.public_url, "provider": application.provider, "open": settings.open}
+    _LOG.info("serving", extra={"fields": told})
     try:
         server.run()  # returns on SystemExit and KeyboardInterrupt
     finally:

@@ -51,6 +51,8 @@ class NewCondition:
     code: str
     display: str
     category: str  # "encounter-diagnosis" | "problem-list-item"
+    version: str | None = None  # release of the code system
+    evidence: tuple[str, ...] = ()  # references of the notes and values that support it
 
 
 @dataclass(frozen=True, slots=True)

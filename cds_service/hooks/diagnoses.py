@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cds_service.hooks.card import Card, Indicator, NewCondition, OverrideReason, Suggestion, Topic, uuid_of
 from cds_service.hooks.registry import Finding
 from cds_service.hooks.words import escaped, how_sure, quoted, shortened
-from cds_service.review.model import CodeAssignment, Evidence, EvidenceKind
+from cds_service.review.model import CodeAssignment, CodingReview, Evidence, EvidenceKind
 from fhir_mappers import EncounterRecord, Note
 from fhir_mappers.systems import ICD10CM
 
@@ -41,7 +41,7 @@ def card_of(finding: Finding, wanted: Sequence[CodeAssignment], *, topic: Topic,
         summary=_summary(wanted, topic),
         detail="\n\n".join(blocks),
         indicator=Indicator.INFO,
-        suggestions=tuple(_suggestion(review.id, topic, d, category) for d in shown),
+        suggestions=tuple(_suggestion(review, topic, d, category) for d in shown),
         override_reasons=OVERRIDE_REASONS,
     )
 
@@ -66,17 +66,26 @@ def _summary(wanted: Sequence[CodeAssignment], topic: Topic) -> str:
 
 def _block(number: int, diagnosis: CodeAssignment, notes: dict[str, Note]) -> str:
     lines = [f"{number}. **{escaped(diagnosis.code)}** {escaped(diagnosis.display)} ({how_sure(diagnosis.confidence)})"]
-    lines += [f"   - {quoted(e, notes)}" for e in _best(diagnosis.evidence)]
+    lines += [f"   - {words}" for words in _excerpts(diagnosis.evidence, notes)]
     return "\n".join(lines)
 
 
-def _best(evidence: Sequence[Evidence]) -> Sequence[Evidence]:
-    """Return a few pieces of evidence: words of notes before values, and no words twice."""
-    ordered = sorted(evidence, key=lambda e: e.kind is not EvidenceKind.NOTE)
-    distinct = {" ".join(e.text.lower().split()): e for e in reversed(ordered)}
-    return [e for e in ordered if e in distinct.values()][:_EXCERPTS]
+def _excerpts(evidence: Sequence[Evidence], notes: dict[str, Note]) -> list[str]:
+    """Return a few excerpts: words of notes before values, the longest words first, and no sentence twice."""
+    ordered = sorted(evidence, key=lambda e: (e.kind is not EvidenceKind.NOTE, -len(e.text)))
+    chosen: dict[str, Evidence] = {}
+    for piece in ordered:
+        chosen.setdefault(_sentence_of(piece, notes), piece)
+    return [quoted(e, notes) for e in list(chosen.values())[:_EXCERPTS]]
 
 
-def _suggestion(review_id: str, topic: Topic, diagnosis: CodeAssignment, category: str) -> Suggestion:
-    label = shortened(f"{diagnosis.code} {diagnosis.display}")
-    return Suggestion(uuid_of(review_id, topic, diagnosis.code), label, NewCondition(diagnosis.code, diagnosis.display, category))
+def _sentence_of(evidence: Evidence, notes: dict[str, Note]) -> str:
+    """Return the sentence that a card would show for this evidence, whichever of its words are meant."""
+    return quoted(evidence, notes).replace("**", "").lower()
+
+
+def _suggestion(review: CodingReview, topic: Topic, diagnosis: CodeAssignment, category: str) -> Suggestion:
+    version = next((s.version for s in review.code_sets if s.system == diagnosis.system), None)
+    evidence = tuple(dict.fromkeys(e.source for e in diagnosis.evidence))
+    new = NewCondition(diagnosis.code, diagnosis.display, category, version, evidence)
+    return Suggestion(uuid_of(review.id, topic, diagnosis.code), shortened(f"{diagnosis.code} {diagnosis.display}"), new)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from cds_service.config import Client, Profile
 from cds_service.hooks.card import TOPIC_SYSTEM, Card, Suggestion, pruned
-from fhir_mappers.systems import CONDITION_CATEGORY, CONDITION_CLINICAL, CONDITION_VERIFICATION, ICD10CM
+from fhir_mappers.systems import ICD10CM
+from fhir_mappers.writer import condition
 
 OVERRIDE_SYSTEM = "urn:uuid:0b9a3e0e-4a1c-4d57-9f0b-2a8b6c1d7e43"  # names our list of override reasons; it never changes
 _EPIC_ICD10CM = "urn:oid:2.16.840.1.113883.6.90"
@@ -26,6 +28,7 @@ class Place:
     public_url: str
     patient_id: str
     encounter_id: str | None
+    created: datetime
     handle: str
 
     @property
@@ -60,17 +63,19 @@ def _card(card: Card, client: Client, place: Place) -> dict[str, Any]:
 
 def _suggestion(suggestion: Suggestion, profile: Profile, place: Place) -> dict[str, Any]:
     new = suggestion.condition
-    coding = {"system": _EPIC_ICD10CM if profile is Profile.EPIC else ICD10CM, "code": new.code, "display": new.display}
-    resource = {
-        "resourceType": "Condition",
-        "clinicalStatus": {"coding": [{"system": CONDITION_CLINICAL, "code": "active"}]},
-        "verificationStatus": {"coding": [{"system": CONDITION_VERIFICATION, "code": "confirmed"}]},
-        "category": [{"coding": [{"system": CONDITION_CATEGORY, "code": new.category}]}],
-        "code": {"coding": [coding], "text": new.display},
-        "subject": {"reference": f"Patient/{place.patient_id}"},
-    }
-    if place.encounter_id and new.category == "encounter-diagnosis":
-        resource["encounter"] = {"reference": f"Encounter/{place.encounter_id}"}
+    epic = profile is Profile.EPIC
+    resource = condition(
+        patient_id=place.patient_id,
+        encounter_id=place.encounter_id if new.category == "encounter-diagnosis" else None,
+        code=new.code,
+        display=new.display,
+        system=_EPIC_ICD10CM if epic else ICD10CM,
+        version=None if epic else new.version,
+        category=new.category,
+        verification="confirmed",  # it exists only once a clinician accepts it
+        recorded=place.created,
+        evidence=() if epic else new.evidence,
+    )
     return {"label": suggestion.label, "uuid": suggestion.uuid, "actions": [{"type": "create", "description": suggestion.label, "resource": resource}]}
 
 

@@ -10,6 +10,14 @@ from cds_service.review.model import Evidence, EvidenceKind
 from fhir_mappers.record import Note
 
 _EXCERPT = 160  # characters of a note that a card quotes at most
+_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\s*\n\s*")
+_SECTIONS = {
+    "assessment_plan": "assessment and plan",
+    "hpi": "history of present illness",
+    "ros": "review of systems",
+    "labs": "laboratory",
+    "exam": "physical exam",
+}
 # What a clinician's card never speaks of (AHIMA/ACDIS 2022, rule 6).
 _PAYMENT = re.compile(
     r"\b(pay(ments?|ers?|ors?|s)?|paid|reimburs\w*|revenue|billing|HCCs?|RAF|DRGs?|MCCs?|CCs?"
@@ -44,13 +52,37 @@ def how_sure(confidence: float) -> str:
 
 
 def quoted(evidence: Evidence, notes: Mapping[str, Note]) -> str:
-    """Return evidence as Markdown: the excerpt in quotes and where it stands, or the value."""
+    """Return evidence as Markdown: the sentence in quotes with the words that count in bold, and where it stands; or the value."""
     if evidence.kind is EvidenceKind.STRUCTURED:
         return escaped(evidence.text)
     note = notes.get(evidence.source)
-    place = [note.title or "note" if note else evidence.source]
+    place = [(note.title if note else "") or evidence.source]
     if note and note.date:
         place.append(f"{note.date:%Y-%m-%d}")
     if evidence.section and evidence.section not in ("preamble", "other"):
-        place.append(evidence.section.replace("_", " "))
-    return f"“{escaped(shortened(' '.join(evidence.text.split()), _EXCERPT))}” ({escaped(', '.join(place))})"
+        place.append(_SECTIONS.get(evidence.section, evidence.section.replace("_", " ")))
+    return f"“{_in_sentence(evidence, note)}” ({escaped(', '.join(place))})"
+
+
+def _in_sentence(evidence: Evidence, note: Note | None) -> str:
+    """Return the excerpt with the rest of its sentence around it, cut at words to a card's length."""
+    if note is None or evidence.begin is None or evidence.end is None:
+        return f"**{escaped(shortened(evidence.text, _EXCERPT))}**"
+    room = max(0, _EXCERPT - (evidence.end - evidence.begin)) // 2
+    before = _SENTENCE_END.split(note.text[max(0, evidence.begin - 400) : evidence.begin])[-1].lstrip()
+    after = _SENTENCE_END.split(note.text[evidence.end : evidence.end + 400])[0].rstrip()
+    if len(before) > room:
+        before = "…" + before[len(before) - room :].partition(" ")[2]
+    if len(after) > room:
+        after = after[:room].rpartition(" ")[0] + "…"
+    return f"{_spaced(before, left=False)}**{escaped(shortened(evidence.text, _EXCERPT))}**{_spaced(after, left=True)}"
+
+
+def _spaced(text: str, *, left: bool) -> str:
+    """Return escaped text that keeps the space that parts it from the words beside it, so that bold type begins and ends there."""
+    words = escaped(text)
+    if not words:
+        return ""
+    if left:
+        return (" " if text[:1].isspace() else "") + words
+    return words + (" " if text[-1:].isspace() else "")

@@ -11,7 +11,6 @@ from cds_service.application import Application
 from cds_service.hooks import (
     Card,
     Finding,
-    HookRequest,
     Place,
     Registry,
     Service,
@@ -60,8 +59,10 @@ def blueprint(application: Application, registry: Registry, metrics: Metrics) ->
         for card in cards:
             metrics.cards.labels(service.id, card.topic.value).inc()
         g.told |= {"cards": len(cards), "notesRead": len(review.coverage.notes_read), "notesSkipped": len(review.coverage.notes_skipped)}
-        handle = application.store.issue_handle(client.tenant, review.id, asked.context.patient_id, asked.context.user_id) if cards else ""
-        return jsonify(_response(finding, dressed(cards, client, _place(application, asked, handle))))
+        here = asked.context
+        handle = application.store.issue_handle(client.tenant, review.id, here.patient_id, here.user_id) if cards else ""
+        place = Place(settings.public_url, here.patient_id, here.encounter_id, review.created, handle)
+        return jsonify(_response(finding, dressed(cards, client, place)))
 
     @routes.post("/<service_id>/feedback")
     def feedback(service_id: str) -> Response:
@@ -73,10 +74,6 @@ def blueprint(application: Application, registry: Registry, metrics: Metrics) ->
         return Response(status=200)
 
     return routes
-
-
-def _place(application: Application, asked: HookRequest, handle: str) -> Place:
-    return Place(application.settings.public_url, asked.context.patient_id, asked.context.encounter_id, handle)
 
 
 def _issued(card: Card, service: Service) -> CardIssued:
