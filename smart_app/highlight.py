@@ -22,8 +22,8 @@ class Excerpt:
     id: str  # anchor on the page
     begin: int
     end: int
-    manner: str  # how it is said: "affirmed", "possible", "hypothetical", "negated", "historical", "family"
-    targets: tuple[str, ...]  # anchors of the codes and queries that rest on it
+    manner: str  # "affirmed", "possible", "hypothetical", "negated", "historical", "family"; "left": affirmed, not coded
+    targets: tuple[str, ...]  # anchors of the codes, queries and findings left out that rest on it
     labels: tuple[str, ...]  # their codes, to show in the margin
 
 
@@ -84,8 +84,12 @@ def _line(text: str, begin: int, end: int, excerpts: Sequence[Excerpt], *, start
         over = tuple(e for e in excerpts if e.begin <= left and e.end >= right)
         starts = tuple(e.id for e in over if e.begin == left)
         segments.append(Segment(text[left:right], over, starts, right <= heading))
-    labels = dict.fromkeys((label, e.id, e.manner) for e in excerpts if begin <= e.begin < end for label in e.labels)
-    return Line(tuple(segments), tuple(labels))
+    labels: dict[str, tuple[str, str, str]] = {}
+    for excerpt in excerpts:
+        if begin <= excerpt.begin < end:
+            for label in excerpt.labels:
+                labels.setdefault(label, (label, excerpt.id, excerpt.manner))
+    return Line(tuple(segments), tuple(labels.values()))
 
 
 def _heading_end(line: str, starts_section: bool) -> int:

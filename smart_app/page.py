@@ -235,7 +235,14 @@ class _Marks:
     def excerpts(self, source: str) -> list[Excerpt]:
         """Return the excerpts of a note with what rests on them."""
         return [
-            Excerpt(self._anchors[key], key[1], key[2], key[3], tuple(targets), tuple(dict.fromkeys(label for label in targets.values() if label)))
+            Excerpt(
+                self._anchors[key],
+                key[1],
+                key[2],
+                "left" if key[3] == "affirmed" and all(t.startswith("left-") for t in targets) else key[3],
+                tuple(targets),
+                tuple(dict.fromkeys(label for label in targets.values() if label)),
+            )
             for key, targets in self._found.items()
             if key[0] == source
         ]

@@ -39,6 +39,7 @@
       const on = tab.getAttribute("aria-controls") === view;
       tab.setAttribute("aria-selected", String(on));
       tab.tabIndex = on ? 0 : -1;
+      if (on && narrow.matches) tab.scrollIntoView({ block: "nearest", inline: "center" });
       if (on && focus) tab.focus();
     }
   }
