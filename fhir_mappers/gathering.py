@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from fhir_mappers import elements
 from fhir_mappers.client import CONNECTIONS, Content, FhirClient, Resource
@@ -41,8 +42,8 @@ def fetch_encounter(client: FhirClient, patient_id: str, encounter_id: str | Non
     until = time.monotonic() + client.deadline_s
     pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="fhir")
     try:
-        patient = pool.submit(client.read, f"Patient/{patient_id}", until=until)
-        encounter = pool.submit(client.read, f"Encounter/{encounter_id}", until=until) if encounter_id else None
+        patient = pool.submit(client.read, f"Patient/{quote(patient_id, safe='')}", until=until)
+        encounter = pool.submit(client.read, f"Encounter/{quote(encounter_id, safe='')}", until=until) if encounter_id else None
         jobs = [(t, pool.submit(_search, client, t, p, until)) for t, p in _searches(patient_id, encounter_id)]
         first = [_result(patient, until)] + ([_result(encounter, until)] if encounter else [])
         since = (elements.day(elements.child(first[-1], "period").get("start")) if encounter else None) or today or date.today()
