@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -19,6 +19,10 @@ from cds_service.application import Application
 from cds_service.config import Settings
 from cds_service.store import ReviewStore
 from cds_service.web import create_app
+
+if TYPE_CHECKING:
+    from tests.smart_ehr import Ehr
+    from tests.smart_stage import Stage
 
 NOTE = """Chief complaint: follow-up visit.
 
@@ -134,3 +138,21 @@ def serve() -> Iterator[Callable[[Any], str]]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture
+def ehr() -> Iterator[Ehr]:
+    """A running test EHR with one synthetic patient."""
+    from tests.smart_stage import running_ehr
+
+    with running_ehr() as ehr:
+        yield ehr
+
+
+@pytest.fixture
+def stage(tmp_path: Path, ehr: Ehr) -> Iterator[Stage]:
+    """The service beside the test EHR, with a scripted engine."""
+    from tests.smart_stage import running_service
+
+    with running_service(tmp_path, ehr) as stage:
+        yield stage

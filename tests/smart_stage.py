@@ -10,11 +10,11 @@ import base64
 import html
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 import requests
 
 from cds_service.application import Application
@@ -219,20 +219,9 @@ def knowledge() -> Knowledge:
     return _KNOWLEDGE[0]
 
 
-def raise_stage(folder: Path, server: Server, ehr: Ehr, smart: dict[str, Any] | None = None, issuer: dict[str, Any] | None = None) -> Stage:
-    """Put the service on `server`, registered as a client of `ehr`; `smart` and `issuer` add settings."""
-    entry = {"iss": ehr.iss, "client_id": CLIENT, "name": "Test EHR", "frame_ancestors": [ehr.url], **(issuer or {})}
-    settings = Settings(public_url=server.url, database_url=f"sqlite:///{folder / 'test.sqlite'}", smart={"issuers": [entry], **(smart or {})}, open=True)
-    store = ReviewStore(settings.database_url)
-    coder = ScriptedCoder()
-    application = Application(settings, coder, knowledge(), store)
-    server.app = create_app(application)
-    return Stage(server.url, ehr, application, store, coder)
-
-
-@pytest.fixture
-def ehr() -> Iterator[Ehr]:
-    """A running EHR with one patient."""
+@contextmanager
+def running_ehr() -> Iterator[Ehr]:
+    """A test EHR with one patient, on a free port."""
     with Server() as server:
         ehr = Ehr(server.url)
         ehr.resources = chart_resources()
@@ -240,10 +229,17 @@ def ehr() -> Iterator[Ehr]:
         yield ehr
 
 
-@pytest.fixture
-def stage(tmp_path: Path, ehr: Ehr) -> Iterator[Stage]:
-    """The service beside the EHR."""
+@contextmanager
+def running_service(folder: Path, ehr: Ehr, *, smart: dict[str, Any] | None = None, issuer: dict[str, Any] | None = None) -> Iterator[Stage]:
+    """The service, registered as a client of `ehr`, on a free port; `smart` and `issuer` add settings."""
     with Server() as server:
-        stage = raise_stage(tmp_path, server, ehr)
-        yield stage
-        stage.store.close()
+        entry = {"iss": ehr.iss, "client_id": CLIENT, "name": "Test EHR", "frame_ancestors": [ehr.url], **(issuer or {})}
+        settings = Settings(public_url=server.url, database_url=f"sqlite:///{folder / 'test.sqlite'}", smart={"issuers": [entry], **(smart or {})}, open=True)
+        store = ReviewStore(settings.database_url)
+        coder = ScriptedCoder()
+        application = Application(settings, coder, knowledge(), store)
+        server.app = create_app(application)
+        try:
+            yield Stage(server.url, ehr, application, store, coder)
+        finally:
+            store.close()
