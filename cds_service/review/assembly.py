@@ -10,6 +10,7 @@ from cds_service.review.model import (
     CodeAssignment,
     CodeSetUsed,
     CodingReview,
+    DocumentationQuery,
     ModelUsed,
     NotCoded,
     ReviewCoverage,
@@ -24,6 +25,7 @@ def assembled(
     case: Case,
     lines: Sequence[Line],
     left_out: Sequence[NotCoded],
+    queries: Sequence[DocumentationQuery],
     *,
     id: str,
     created: datetime,
@@ -43,6 +45,7 @@ def assembled(
         model=model,
         diagnoses=tuple(_assignment(case, line, first=at == 0) for at, line in enumerate(lines)),
         not_coded=_unique(left_out, {line.code for line in lines}),
+        queries=tuple(queries),
         coverage=ReviewCoverage(tuple(n.source for n in case.notes), tuple(skipped), tuple(_warnings(case))),
         timing_ms=tuple(timing_ms),
     )
