@@ -15,6 +15,7 @@ from cds_service.errors import CodeSetError, RuleError
 from cds_service.review.belonging import Belonging
 from cds_service.review.codeset import ICD10CM, CodeSet, CodeSets, Entry
 from cds_service.review.cues import Cues
+from cds_service.review.edits import EditTables
 from cds_service.review.gaps import GapRule, gap_rules
 from cds_service.review.guidelines import BOOK
 from cds_service.review.measurements import Measurements
@@ -35,6 +36,7 @@ class Knowledge:
     rules: RuleBook
     measurements: Measurements
     gap_rules: tuple[GapRule, ...]
+    edits: EditTables
     threshold: float = DEFAULT_THRESHOLD  # least confidence of a code that is suggested
 
     @classmethod
@@ -48,6 +50,7 @@ class Knowledge:
             rules=BOOK,
             measurements=Measurements.of(_toml("measurements.toml"), _toml("drugs.toml")),
             gap_rules=_gap_rules(),
+            edits=EditTables(_toml("edits.toml")),
         )
 
 
