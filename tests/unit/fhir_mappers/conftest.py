@@ -37,8 +37,8 @@ def encounter() -> dict[str, Any]:
 def document() -> Callable[..., dict[str, Any]]:
     """Makes DocumentReferences; keyword arguments replace elements."""
 
-    def make(content: str | bytes = "Type 2 diabetes, stable.", kind: str = "text/plain; charset=utf-8", **changes: Any) -> dict[str, Any]:
-        data = content.encode() if isinstance(content, str) else content
+    def make(words: str | bytes = "Type 2 diabetes, stable.", kind: str = "text/plain; charset=utf-8", **changes: Any) -> dict[str, Any]:
+        data = words.encode() if isinstance(words, str) else words
         return {
             "resourceType": "DocumentReference",
             "id": "n1",
