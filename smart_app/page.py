@@ -28,6 +28,18 @@ _MANNERS = {
     "historical": "history",
     "family": "family",
 }
+# Beginnings of `NotCoded.reason`, and the heading under which such findings stand.
+_LEFT_OUT = (
+    ("uncertain", "Uncertain, and outpatients are coded to certainty"),
+    ("ruled out", "Ruled out"),
+    ("negated", "Denied in the notes"),
+    ("historical", "History, not current"),
+    ("family", "About the family or another person"),
+    ("hypothetical", "Hypothetical"),
+    ("less specific", "Said more precisely by another code"),
+    ("integral", "Part of another condition"),
+    ("excluded", "Excluded beside another code"),
+)
 _ATTRIBUTES = {"laterality": "Side", "acuity": "Acuity", "severity": "Severity", "stage": "Stage", "episode": "Encounter", "control": "Control"}
 
 
@@ -61,7 +73,8 @@ class CodeCard:
     role: str | None
     billable: bool
     quotes: tuple[Quote, ...]
-    rationale: tuple[Mapping[str, Any], ...]
+    rules: tuple[Mapping[str, Any], ...]  # reasons that stand in a rule
+    seen: tuple[Mapping[str, Any], ...]  # reasons that the model gives
     alternatives: tuple[Mapping[str, Any], ...]
     attributes: tuple[tuple[str, str], ...]
     hcc: tuple[Mapping[str, Any], ...]
@@ -94,7 +107,9 @@ class NotCodedCard:
     anchor: str
     code: str
     display: str
-    reason: str
+    group: int  # place of its heading
+    heading: str
+    detail: str  # what the heading doesn't say
     quotes: tuple[Quote, ...]
 
 
@@ -214,7 +229,11 @@ class _Marks:
         ordered = sorted(keys, key=lambda k: (order[k[0]], k[1], -k[2], k[3]))
         self._anchors = {key: f"x{at + 1}" for at, key in enumerate(ordered)}
 
-    def quote(self, evidence: Mapping[str, Any], target: str, label: str) -> Quote:
+    def quotes(self, items: Sequence[Mapping[str, Any]], target: str, label: str) -> tuple[Quote, ...]:
+        """Return evidence as quotes. Words that stand inside longer words of the same statement aren't quoted twice."""
+        return tuple(self._quote(e, target, label) for e in items if not any(_inside(e, other) for other in items))
+
+    def _quote(self, evidence: Mapping[str, Any], target: str, label: str) -> Quote:
         """Return evidence as a quote, and note that `target` rests on it."""
         said = manner(evidence)
         section = _section(evidence.get("section"))
@@ -252,6 +271,13 @@ class _Marks:
         return self._values
 
 
+def _inside(evidence: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    if evidence["kind"] != "note" or other["kind"] != "note" or evidence["source"] != other["source"]:
+        return False
+    inner, outer = (evidence["begin"], evidence["end"]), (other["begin"], other["end"])
+    return inner != outer and outer[0] <= inner[0] and inner[1] <= outer[1] and manner(evidence) == manner(other)
+
+
 def manner(evidence: Mapping[str, Any]) -> str:
     """Return how a statement is made, in one word; the strongest reason not to code it wins."""
     assertion = evidence.get("assertion") or {}
@@ -279,6 +305,7 @@ def _code(
     anchor = f"{kind}-{at}"
     sure, _, number = how_sure(item["confidence"]).partition(", ")
     attributes = item.get("attributes", {})
+    rationale = [r for r in item["rationale"] if role.sees_payment or not speaks_of_payment(f"{r['rule']} {r['text']} {r.get('reference', '')}")]
     return CodeCard(
         anchor=anchor,
         kind=kind,
@@ -288,8 +315,9 @@ def _code(
         percent=int(number.removesuffix(" %")),
         role=item.get("role"),
         billable=item.get("billable", True),
-        quotes=tuple(marks.quote(e, anchor, code) for e in item["evidence"]),
-        rationale=tuple(r for r in item["rationale"] if role.sees_payment or not speaks_of_payment(f"{r['rule']} {r['text']} {r.get('reference', '')}")),
+        quotes=marks.quotes(item["evidence"], anchor, code),
+        rules=tuple(r for r in rationale if not r["rule"].startswith("model.")),
+        seen=tuple(r for r in rationale if r["rule"].startswith("model.")),
         alternatives=tuple({**a, "percent": round(a["confidence"] * 100)} for a in item.get("alternatives", ())),
         attributes=tuple((_ATTRIBUTES.get(name, name), str(value)) for name, value in attributes.items()),
         hcc=tuple(item.get("hcc", ())) if role.sees_payment else (),
@@ -300,13 +328,17 @@ def _code(
 
 def _query(at: int, item: Mapping[str, Any], marks: _Marks) -> QueryCard:
     anchor = f"query-{at}"
-    quotes = tuple(marks.quote(e, anchor, "?") for e in item["indicators"])
+    quotes = marks.quotes(item["indicators"], anchor, "?")
     return QueryCard(anchor, item["title"], item["family"], item["question"], quotes, tuple(item["options"]), item.get("reference", ""))
 
 
 def _not_coded(at: int, item: Mapping[str, Any], marks: _Marks) -> NotCodedCard:
     anchor = f"left-{at}"
-    return NotCodedCard(anchor, item["code"], item["display"], item["reason"], tuple(marks.quote(e, anchor, "") for e in item["evidence"]))
+    reason = item["reason"]
+    group = next((at for at, (start, _) in enumerate(_LEFT_OUT) if reason.startswith(start)), len(_LEFT_OUT))
+    start, heading = _LEFT_OUT[group] if group < len(_LEFT_OUT) else ("", "For another reason")
+    detail = "" if reason == start else reason
+    return NotCodedCard(anchor, item["code"], item["display"], group, heading, detail, marks.quotes(item["evidence"], anchor, ""))
 
 
 def _note(at: int, note: Note, marks: _Marks, chart: Chart, reasons: Mapping[str, str]) -> NoteView:

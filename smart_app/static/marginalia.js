@@ -163,7 +163,8 @@
     problem.textContent = "";
     for (const button of all("button", form)) button.disabled = true;
     try {
-      const response = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" }, credentials: "same-origin" });
+      // Not form.action: a field of that name hides it.
+      const response = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { Accept: "application/json" }, credentials: "same-origin" });
       const answer = await response.json();
       if (!response.ok) {
         problem.textContent = `${answer.error.message} ${answer.error.remedy}`;
