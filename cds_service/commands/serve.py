@@ -49,6 +49,7 @@ def serve(host: str, port: int, open_mode: bool, config: Path | None) -> None:
 
 def listening(host: str, port: int) -> socket.socket:
     """Return a bound socket; raises ConfigurationError where the address is taken or isn't this machine's."""
+    door: socket.socket | None = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         door = socket.socket(family, kind, protocol)
@@ -56,6 +57,8 @@ def listening(host: str, port: int) -> socket.socket:
         door.bind(address)
         door.listen(128)
     except OSError as error:
+        if door is not None:
+            door.close()
         raise ConfigurationError(f"Can't listen on {host}:{port} ({error.strerror}).", "Choose another --host or --port.") from error
     return door
 

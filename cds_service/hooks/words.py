@@ -40,7 +40,8 @@ def shortened(text: str, limit: int = SUMMARY_LIMIT) -> str:
     if len(text) <= limit:
         return text
     cut = text[: limit - 1]
-    at_word = cut.rsplit(" ", 1)[0] if " " in cut[limit // 2 :] else cut
+    ends_with_a_word = text[limit - 1].isspace()
+    at_word = cut.rsplit(" ", 1)[0] if not ends_with_a_word and " " in cut[limit // 2 :] else cut
     return at_word.rstrip(" ,;:.-(") + "…"
 
 
