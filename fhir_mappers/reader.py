@@ -97,7 +97,7 @@ def _record(
     chart.drop_unusable()
     for entry in chart.entries:
         if lost := conformance.departures(entry.resource):
-            chart.skip(entry.source, f"It was read without {', '.join(lost)}, which R4 has in another form. Correct it at its source.")
+            chart.skip(entry.source, f"Not in the form of R4, and so not read: {', '.join(lost)}. Correct it at its source.")
     facts = encounter_facts(chart, encounter_id, guess=guess_encounter)
     patient = next((p for e in chart.of_type("Patient") for p in _each(e, chart, clinical.patient)), None) or Patient(patient_id)
 

@@ -17,7 +17,7 @@ from fhir_mappers.analytes import ANALYTES, Analyte
 # UCUM atom -> pint unit. Prefixed forms that UCUM builds from an atom are tried by `_atom`.
 _ATOMS = {
     "m": "meter", "g": "gram", "L": "liter", "l": "liter", "s": "second", "min": "minute", "h": "hour", "d": "day", "wk": "week", "mo": "month", "a": "year",
-    "mol": "mole", "K": "kelvin", "Cel": "degree_Celsius", "[degF]": "degree_Fahrenheit", "Pa": "pascal", "bar": "bar", "m[Hg]": "meter_Hg",
+    "mol": "mole", "K": "kelvin", "Cel": "degree_Celsius", "[degF]": "degree_Fahrenheit", "Pa": "pascal", "bar": "bar", "m[Hg]": "mercury_",
     "[in_i]": "inch", "[ft_i]": "foot", "[lb_av]": "pound", "[oz_av]": "ounce", "%": "percent", "[ppth]": "permille", "[IU]": "iu_", "[iU]": "iu_",
     "[arb'U]": "arbitrary_", "U": "enzyme_", "kat": "katal", "eq": "equivalent_", "osm": "osmole_", "1": "", "J": "joule", "cal": "calorie", "[pH]": "ph_",
     "10*3": "thousand_", "10^3": "thousand_", "10*6": "million_", "10^6": "million_", "10*9": "billion_", "10^9": "billion_", "10*12": "trillion_",
@@ -31,7 +31,7 @@ _DEFINITIONS = (
     "osmole_ = [osmole]",
     "ph_ = [ph]",
     "enzyme_ = 1e-6 * mole / minute",
-    "meter_Hg = 133322.387415 * pascal",
+    "mercury_ = 133322.387415 * pascal",
     "ten_ = 10",
     "thousand_ = 1e3",
     "million_ = 1e6",

@@ -157,7 +157,7 @@ def test_elements_of_the_wrong_type_are_named_and_the_rest_is_read(read: Read) -
     record = read(bad)
     assert [(o.value, o.canonical_unit) for o in record.observations] == [(9.1, "g/dL")]
     assert [(s.source, s.reason) for s in record.skipped] == [
-        ("Observation/o", "It was read without code.text, component[0].valueQuantity.value, which R4 has in another form. Correct it at its source.")
+        ("Observation/o", "Not in the form of R4, and so not read: code.text, component[0].valueQuantity.value. Correct it at its source.")
     ]
 
 
