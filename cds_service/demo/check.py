@@ -95,6 +95,8 @@ class Check:
         self._ok(f"{len(found)} CDS services: {', '.join(f'{name} ({hook})' for name, hook in found.items())}")
 
     def _patient_view(self) -> None:
+        if not self._patients:
+            raise _Failed("patient-view: no patients to open")
         for patient in self._patients:
             self._get(f"/patients/{patient}")
             self._seen[patient] = self._hook(patient, "patient-view")
@@ -109,10 +111,10 @@ class Check:
         checked, cards = 0, 0
         for patient in self._patients:
             page = html.fromstring(self._get(f"/patients/{patient}").text)
-            for order in page.xpath("//ul[@class='orders']//input[@name='order']/@value"):
+            for order in page.xpath("//ul[@class='orders']//input[@name='order']/@value")[:1]:
                 cards += len(self._hook(patient, "order-sign", {"order": order}).cards)
                 checked += 1
-        self._ok(f"order-sign on {checked} draft orders: {cards} cards")
+        self._ok(f"order-sign on the first draft order of {checked} charts: {cards} cards")
 
     def _discharge(self) -> None:
         seen = self._hook(_STAY, "encounter-discharge")

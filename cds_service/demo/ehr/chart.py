@@ -110,7 +110,7 @@ def read_chart(records: Records, patient: str) -> Chart:
     written = [*documents, *found["Composition"], *found["ClinicalImpression"], *found["DiagnosticReport"]]
     record = read_resources([person, *visits, *written], patient_id=patient, encounter_id=visits[0]["id"])
     return Chart(
-        patient=header(person),
+        patient=header(person, visits[0]),
         visit=_visit(visits[0]),
         notes=tuple(sorted(record.notes, key=_newest_first)),
         unreadable=tuple(record.skipped),
@@ -126,10 +126,10 @@ def read_chart(records: Records, patient: str) -> Chart:
     )
 
 
-def header(person: Resource) -> PatientHeader:
-    """Return the banner's words for a Patient."""
+def header(person: Resource, visit: Resource) -> PatientHeader:
+    """Return the banner's words for a Patient; the age is that on the day of the visit."""
     born = date.fromisoformat(person["birthDate"])
-    today = date.today()
+    today = datetime.fromisoformat(visit["period"]["start"]).date()
     return PatientHeader(
         id=person["id"],
         name=person["name"][0]["text"],

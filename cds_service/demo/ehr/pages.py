@@ -20,7 +20,7 @@ def blueprint(records: Records) -> Blueprint:
     @pages.get("/")
     def patients() -> str:
         visits = {e["subject"]["reference"].removeprefix("Patient/"): e for e in records.all("Encounter")}
-        rows = [(header(p), visits[p["id"]], shows.get(p["id"], "")) for p in records.all("Patient", _sort="family") if p["id"] in visits]
+        rows = [(header(p, visits[p["id"]]), visits[p["id"]], shows.get(p["id"], "")) for p in records.all("Patient", _sort="family") if p["id"] in visits]
         return render_template("patients.html", rows=rows)
 
     @pages.get("/patients/<patient>")
