@@ -71,8 +71,8 @@ def _block(number: int, diagnosis: CodeAssignment, notes: dict[str, Note]) -> st
 
 
 def _excerpts(evidence: Sequence[Evidence], notes: dict[str, Note]) -> list[str]:
-    """Return a few excerpts: words of notes before values, the longest words first, and no sentence twice."""
-    ordered = sorted(evidence, key=lambda e: (e.kind is not EvidenceKind.NOTE, -len(e.text)))
+    """Return a few excerpts, in the review's order but notes before values, and no sentence twice."""
+    ordered = sorted(evidence, key=lambda e: e.kind is not EvidenceKind.NOTE)
     chosen: dict[str, Evidence] = {}
     for piece in ordered:
         chosen.setdefault(_sentence_of(piece, notes), piece)

@@ -78,8 +78,19 @@ def test_deadline_reaches_the_coder(application: Application) -> None:
     reviewer = Reviewer(coder, application.knowledge)
     moment = time.monotonic() + 60
     reviewer.review(record(note("a", 4)), deadline=moment)
-    reviewer.review(record(note("a", 4)))
+    reviewer.review(record(note("b", 4)))
     assert coder.deadlines == [moment, None]
+
+
+def test_notes_read_lately_need_no_time(application: Application) -> None:
+    """A second call on the same chart takes what was read before, even when its own time is over."""
+    coder = ScriptedCoder()
+    reviewer = Reviewer(coder, application.knowledge)
+    chart = record(note("old", 3), note("new", 4))
+    reviewer.review(chart)
+    again = reviewer.review(chart, deadline=time.monotonic() - 1)
+    assert set(again.coverage.notes_read) == {"DocumentReference/old", "DocumentReference/new"}
+    assert len(coder.texts) == 2
 
 
 def test_sections_left_are_told(application: Application) -> None:

@@ -56,8 +56,9 @@ def test_lists_from_the_environment() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("THREADS", "zero", "a whole number above 0"),
-        ("THREADS", "0", "a whole number above 0"),
+        ("THREADS", "zero", "a whole number, at least 1"),
+        ("THREADS", "0", "a whole number, at least 1"),
+        ("REMEMBER_MINUTES", "-1", "a whole number, at least 0"),
         ("PROVIDER", "tpu", "one of auto, cpu, cuda"),
         ("PUBLIC_URL", "marginalia.example.org", "an absolute https URL"),
         ("PUBLIC_URL", "https://x.example/?a=1", "an absolute https URL"),
