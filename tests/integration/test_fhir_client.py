@@ -444,3 +444,36 @@ def test_the_best_rendering_that_can_be_had_is_fetched(server: Server, client: F
     fetched = fetch_attachments(client, [note])
     assert [n.text for n in read_resources(fetched.resources, patient_id="p1", today=TODAY).notes] == ["Plan: rest"]
     assert server.paths() == ["/fhir/Binary/html", "/fhir/Binary/rtf"]
+
+
+def test_parameters_that_a_server_refuses_are_left_out(server: Server, client: FhirClient) -> None:
+    """A server without _include, _sort or encounter still gives its resources; those of other encounters are sorted out on reading."""
+    chart(server)
+    done = {"resourceType": "Procedure", "subject": SUBJECT, "status": "completed", "code": {"text": "Biopsy"}}
+    own, other = done | {"id": "x1", "encounter": {"reference": "Encounter/e1"}}, done | {"id": "x2", "encounter": {"reference": "Encounter/e0"}}
+    server.routes["/fhir/Procedure"] = lambda query: Answer(status=422) if "encounter" in query else Answer(bundle(own, other))
+    result = server.routes["/fhir/Observation"]
+    server.routes["/fhir/Observation"] = lambda query: Answer(status=400) if "_sort" in query else result
+    fetched = fetch_encounter(client, "p1", "e1", today=TODAY)
+    record = read_resources(fetched.resources, patient_id="p1", encounter_id="e1", skipped=fetched.skipped, today=TODAY)
+    assert [p.source for p in record.procedures] == ["Procedure/x1"]
+    assert [o.source for o in record.observations] == ["Observation/o1"]
+
+
+def test_more_than_a_search_may_give_is_said(server: Server, client: FhirClient) -> None:
+    """At most 500 resources of one search are read."""
+    chart(server)
+    many = [{"resourceType": "Condition", "id": f"c{i}", "subject": SUBJECT, "code": {"text": "x"}} for i in range(600)]
+    server.routes["/fhir/Condition"] = Answer(bundle(*many))
+    fetched = fetch_encounter(client, "p1", "e1", today=TODAY)
+    assert sum(r["resourceType"] == "Condition" for r in fetched.resources) == 500
+    assert [s.reason for s in fetched.skipped if s.source == "Condition"] == ["Only the first 500 were read. Review older ones by their own encounter."]
+
+
+def test_a_callers_deadline_covers_attachments_too(server: Server, client: FhirClient) -> None:
+    """`until` in the past: nothing is asked, everything is said."""
+    note = {"resourceType": "DocumentReference", "id": "n1", "content": [{"attachment": {"contentType": "text/plain", "url": "Binary/b1"}}]}
+    fetched = fetch_attachments(client, [note], until=time.monotonic() - 1)
+    assert (fetched.resources, server.requests) == ((note,), [])
+    assert fetched.skipped[0].source == "DocumentReference/n1"
+    assert "in time" in fetched.skipped[0].reason

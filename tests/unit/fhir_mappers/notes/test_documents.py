@@ -258,7 +258,7 @@ def test_a_clinical_impression_is_a_note(read: Read) -> None:
     note = only(read(given))
     assert note.text == "Seen for fatigue.\n\nFindings\n\n- Iron deficiency anemia\n\nAssessment\n\nLikely from menorrhagia.\n\nRecheck in June."
     assert [s.title for s in note.sections] == ["Findings", "Assessment"]
-    assert (note.author, note.author_role) == ("Cara Hill, NP", "nurse practitioner")
+    assert (note.author, note.author_role) == ("Cara Hill, NP", "advanced practice provider")
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,8 @@ def test_a_clinical_impression_is_a_note(read: Read) -> None:
     [
         ({"display": "Ann Field, MD"}, "physician"),
         ({"display": "Dr. Ann Field, M.D."}, "physician"),
-        ({"display": "Pat Moss, PA-C"}, "physician assistant"),
+        ({"display": "Pat Moss, PA-C"}, "advanced practice provider"),
+        ({"display": "Cara Hill, FNP-BC"}, "advanced practice provider"),
         ({"display": "Di Etta, RDN, LDN"}, "dietitian"),
         ({"display": "Nora Field"}, None),
         ({"reference": "PractitionerRole/x1"}, "pharmacist"),

@@ -100,6 +100,14 @@ def test_html_keeps_headings_lists_and_tables() -> None:
     assert extract(HTML.encode(), "text/html; charset=utf-8").text == HTML_TEXT
 
 
+def test_struck_out_words_are_not_read() -> None:
+    """What an author took back is no documentation: HTML del, s, strike; C-CDA revised="delete"."""
+    assert extract(b"<p>Asthma, <del>COPD</del><s>x</s><strike>y</strike> mild</p>", "text/html").text == "Asthma, mild"
+    section = '<section><text>Asthma, <content revised="delete">COPD</content>mild</text></section>'
+    body = f"<component><structuredBody><component>{section}</component></structuredBody></component>"
+    assert extract(f'<ClinicalDocument xmlns="urn:hl7-org:v3">{body}</ClinicalDocument>'.encode(), "text/xml").text == "Asthma, mild"
+
+
 def test_html_declares_its_character_set_itself() -> None:
     """meta charset."""
     data = '<html><head><meta charset="windows-1252"></head><body>déjà</body></html>'.encode("cp1252")
@@ -182,6 +190,7 @@ EXTERNAL = b'<!DOCTYPE l [<!ENTITY x SYSTEM "file:///etc/passwd">]><l>&x;</l>'
         (b"<a/>", "application/xml", "not a C-CDA document"),
         (b'<ClinicalDocument xmlns="urn:hl7-org:v3"/>', "application/cda+xml", "no body"),
         (b"<div>" * 5000 + b"words", "text/html", "nested deeper"),
+        (b"<p>" + b"x" * 4_000_000, "text/html", "larger than 4 million characters"),
         (pdf(*["x"] * 201), "application/pdf", "has 201 pages"),
         (pdf(""), "application/pdf", "it is a scan"),
         (b"%PDF-1.4 broken", "application/pdf", "can't be read"),
