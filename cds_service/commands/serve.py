@@ -78,12 +78,15 @@ def check_exposure(host: str, *, open_mode: bool) -> None:
 def run(application: Application, door: socket.socket) -> None:
     """Serve on a bound socket until SIGINT or SIGTERM."""
     settings = application.settings
+    limit = settings.max_body_mb * 1_000_000
     server = waitress.create_server(
         create_app(application),
         sockets=[door],
         threads=settings.workers,
         ident="",
-        max_request_body_size=settings.max_body_mb * 1_000_000 + 65_536,
+        # A body that is a little too large reaches the application, which refuses it with words; notes stay out of temporary files.
+        max_request_body_size=4 * limit,
+        inbuf_overflow=limit,
         clear_untrusted_proxy_headers=True,
     )
     signal.signal(signal.SIGTERM, _stop)

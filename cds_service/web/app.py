@@ -27,6 +27,7 @@ def create_app(application: Application, registry: Registry | None = None) -> Fl
     """
     app = Flask("cds_service.web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = application.settings.max_body_mb * 1_000_000
+    app.url_map.strict_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["marginalia"] = application
     metrics = Metrics(application)

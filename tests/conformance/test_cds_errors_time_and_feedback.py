@@ -107,7 +107,7 @@ def test_s3_about_500_ms(client: FlaskClient, hook_call: Call, note: Call) -> No
     assert time.monotonic() - began < 2.5
     coverage = answer.json["extension"]["org.marginalia.coverage"]
     assert any("time of this call ran out" in s["reason"] for s in coverage["notesSkipped"])
-    assert "not wholly read" in answer.json["cards"][0]["detail"]
+    assert "not read" in answer.json["cards"][0]["detail"]
 
 
 def test_s4_extension_keys(client: FlaskClient, hook_call: Call) -> None:
