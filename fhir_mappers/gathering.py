@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 _PAGE = "100"
 _LIMIT = 500  # resources of one search
+_CATEGORIES = ("laboratory", "vital-signs", "social-history,survey,exam,imaging")  # one search each: results are many
 _OPTIONAL = ("_include", "_sort", "encounter")  # parameters that a server may refuse, dropped in this order
 _QUERY_REFUSED = frozenset({400, 422})
 _MEDICATIONS = 50  # read one by one
@@ -104,7 +105,7 @@ def _searches(patient: str, encounter: str | None) -> list[tuple[str, dict[str, 
 def _dated_searches(patient: str, encounter: str | None, start: date) -> list[tuple[str, dict[str, str]]]:
     """Searches bounded by the encounter's start: recent observations, and notes that name no encounter."""
     recent = {"patient": patient, "date": f"ge{start - LOOKBACK}", "_sort": "-date", "_count": _PAGE}
-    found = [("Observation", recent | {"category": c}) for c in ("laboratory", "vital-signs")]
+    found = [("Observation", recent | {"category": c}) for c in _CATEGORIES]
     if encounter:
         near = {"patient": patient, "date": f"ge{start - timedelta(days=1)}", "_sort": "-date", "_count": _PAGE}
         found += [("DocumentReference", near), ("DiagnosticReport", near)]

@@ -44,16 +44,18 @@ def read_resources(
     encounter_id: str | None = None,
     skipped: Iterable[Skipped] = (),
     today: date | None = None,
+    until: float | None = None,
 ) -> EncounterRecord:
     """Return the record of resources in any order; Bundles among them (prefetch searchsets, draft orders) are opened.
 
-    `skipped` is what the caller already had to leave out. Raises WrongPatient for a resource of another patient.
+    `skipped` is what the caller already had to leave out. Notes that are not reached by `until`, a `time.monotonic` moment, are said to
+    be left out. Raises WrongPatient for a resource of another patient.
     """
     entries: list[Entry] = []
     left = list(skipped)
     for number, resource in enumerate(resources):
         _add(resource, f"resources[{number}]", None, entries, left)
-    return _record(entries, patient_id, encounter_id, left, today, guess_encounter=False)
+    return _record(entries, patient_id, encounter_id, left, today, until=until)
 
 
 def warm_up() -> None:
@@ -85,7 +87,14 @@ def _add(resource: object, place: str, url: str | None, entries: list[Entry], sk
 
 
 def _record(
-    entries: list[Entry], patient_id: str, encounter_id: str | None, skipped: list[Skipped], today: date | None, *, guess_encounter: bool
+    entries: list[Entry],
+    patient_id: str,
+    encounter_id: str | None,
+    skipped: list[Skipped],
+    today: date | None,
+    *,
+    guess_encounter: bool = False,
+    until: float | None = None,
 ) -> EncounterRecord:
     unique: dict[str, Entry] = {}
     for entry in entries:
@@ -114,7 +123,7 @@ def _record(
         setting=facts.setting,
         start=facts.start,
         end=facts.end,
-        notes=notes_of(chart, facts),
+        notes=notes_of(chart, facts, until),
         problems=_problems(chart, facts),
         observations=tuple(_observations(chart)),
         medications=every(("MedicationRequest", "MedicationOrder", "MedicationStatement", "MedicationAdministration"), clinical.medication),

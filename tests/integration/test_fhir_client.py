@@ -376,7 +376,11 @@ def test_observations_go_back_thirteen_months_from_the_encounter(server: Server,
     chart(server)
     fetch_encounter(client, "p1", "e1", today=TODAY)
     asked = [query for path, query, _ in server.requests if path == "/fhir/Observation"]
-    assert sorted((q["category"][0], q["date"][0]) for q in asked) == [("laboratory", "ge2025-01-29"), ("vital-signs", "ge2025-01-29")]
+    assert sorted((q["category"][0], q["date"][0]) for q in asked) == [
+        ("laboratory", "ge2025-01-29"),
+        ("social-history,survey,exam,imaging", "ge2025-01-29"),
+        ("vital-signs", "ge2025-01-29"),
+    ]
 
 
 def test_a_missing_binary_loses_one_note_not_the_encounter(server: Server, client: FhirClient) -> None:
