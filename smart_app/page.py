@@ -220,7 +220,7 @@ class _Marks:
 
     def __post_init__(self) -> None:
         self.notes = {note.source: note for note in self.chart.record.notes}
-        order = {note.source: at for at, note in enumerate(self.chart.record.notes)}
+        self._order = order = {note.source: at for at, note in enumerate(self.chart.record.notes)}
         keys = {
             (e["source"], e["begin"], e["end"], manner(e))
             for e in evidences(self.chart.document)
@@ -231,7 +231,9 @@ class _Marks:
 
     def quotes(self, items: Sequence[Mapping[str, Any]], target: str, label: str) -> tuple[Quote, ...]:
         """Return evidence as quotes. Words that stand inside longer words of the same statement aren't quoted twice."""
-        return tuple(self._quote(e, target, label) for e in items if not any(_inside(e, other) for other in items))
+        kept = [e for e in items if not any(_inside(e, other) for other in items)]
+        # This encounter's notes come first in the record, so their words do here; within a note the review's order stays.
+        return tuple(self._quote(e, target, label) for e in sorted(kept, key=lambda e: self._order.get(e["source"], len(self._order))))
 
     def _quote(self, evidence: Mapping[str, Any], target: str, label: str) -> Quote:
         """Return evidence as a quote, and note that `target` rests on it."""

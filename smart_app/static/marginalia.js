@@ -161,7 +161,7 @@
     if (action !== "reject" && action !== "change") body.delete("reason");
     const problem = form.querySelector(".form-error");
     problem.textContent = "";
-    for (const button of all("button", form)) button.disabled = true;
+    for (const button of all("button:not([hidden])", form)) button.disabled = true;
     try {
       // Not form.action: a field of that name hides it.
       const response = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { Accept: "application/json" }, credentials: "same-origin" });
@@ -178,7 +178,7 @@
       problem.textContent = "Not saved: the service can't be reached. Nothing is lost on this page; try again.";
       return false;
     } finally {
-      for (const button of all("button", form)) button.disabled = false;
+      for (const button of all("button:not([hidden])", form)) button.disabled = false;
     }
   }
 
@@ -325,10 +325,22 @@
       return;
     }
     if (event.key === "Escape") { escape(); return; }
+    const form = event.target.closest(".decide");
+    if (form && event.key === "Enter" && event.target.matches("input")) { event.preventDefault(); decide(form.closest(".card"), form.dataset.ask); return; }
     if (event.target.matches("input:not([type=radio]):not([type=checkbox]), textarea, select") || !byId("keys-on").checked) return;
+    const asked = event.target.closest("fieldset");
+    if (asked && event.key.length === 1) { inForm(event, asked); return; }
     const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (act) { event.preventDefault(); act(); }
   });
+
+  /* In a form a digit chooses, and a letter begins another code. */
+  function inForm(event, fieldset) {
+    const choice = all("input[type=radio]", fieldset)[Number(event.key) - 1];
+    if (choice) { event.preventDefault(); choice.checked = true; choice.focus(); return; }
+    const field = fieldset.querySelector("input[name=other]");
+    if (field && /[a-z]/i.test(event.key)) field.focus();
+  }
 
   function escape() {
     const folds = all(".outline details[open]");
