@@ -94,7 +94,7 @@ def serving() -> Iterator[Server]:
             self.wfile.write(data)
             self.wfile.flush()
             if answer.stall:
-                server.stop.wait(10)
+                server.stop.wait(20)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
@@ -269,7 +269,7 @@ def test_a_slow_server_ends_at_the_deadline(server: Server, body: bytes) -> None
     started = time.monotonic()
     with FhirClient(server.url, deadline_s=0.3) as hurried, pytest.raises(DeadlineExceeded, match="in time"):
         hurried.read("Patient/p1")
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 5
 
 
 def test_one_deadline_covers_all_pages(server: Server) -> None:
@@ -279,7 +279,7 @@ def test_one_deadline_covers_all_pages(server: Server) -> None:
     started = time.monotonic()
     with FhirClient(server.url, deadline_s=0.3) as hurried, pytest.raises(DeadlineExceeded):
         hurried.search("Observation")
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 5
 
 
 def test_a_body_beyond_bounds_is_refused(server: Server, client: FhirClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -415,9 +415,9 @@ def test_one_deadline_covers_the_whole_gathering(server: Server) -> None:
     chart(server)
     server.routes["/fhir/Condition"] = Answer(b"{", stall=True)
     started = time.monotonic()
-    with FhirClient(server.url, deadline_s=1.0) as hurried:
+    with FhirClient(server.url, deadline_s=1.5) as hurried:
         fetched = fetch_encounter(hurried, "p1", "e1", today=TODAY)
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 5
     assert {r["resourceType"] for r in fetched.resources} >= {"Patient", "Encounter", "DocumentReference", "Observation"}
     assert any(s.source == "Condition" and "in time" in s.reason for s in fetched.skipped)
 

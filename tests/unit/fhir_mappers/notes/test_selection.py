@@ -140,7 +140,7 @@ def test_five_hundred_notes_are_compared_quickly() -> None:
     from datetime import UTC, datetime, timedelta
 
     notes = [Note(f"DocumentReference/{i}", body, "", date=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=i)) for i in range(500)]
-    started = time.perf_counter()
+    started = time.process_time()
     found = copied_from([first, *notes])
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 1.5
     assert (len(found), found["DocumentReference/499"]) == (499, "DocumentReference/498")
