@@ -61,6 +61,7 @@ class StandIn:
             "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-category", "code": "encounter-diagnosis"}]}],
             "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "E03.9"}], "text": "Hypothyroidism, unspecified"},
             "subject": {"reference": f"Patient/{body['context']['patientId']}"},
+            "encounter": {"reference": f"Encounter/{body['context']['encounterId']}"},
         }
         action = {"type": "create", "description": "Add", "resource": condition}
         card = {
