@@ -175,6 +175,8 @@ def _is_open(resource: Resource) -> bool:
 
 def _address(attachment: Mapping[str, Any]) -> str | None:
     url = elements.text(attachment, "url")
+    if url and url.startswith("/Binary/"):  # written like that in US Core's examples, and meant from the base URL
+        return url[1:]
     return url if url and not url.startswith(("urn:", "#", "data:")) else None
 
 

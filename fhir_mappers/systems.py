@@ -94,10 +94,11 @@ VITAL_SIGNS = frozenset(
     }
 )  # fmt: skip
 
-# LOINC document types that are reports of a test, not a provider's diagnostic statement.
+# LOINC document types and categories (LP...: radiology, pathology) that are reports of a test, not a provider's diagnostic statement.
 REPORT_TYPES = frozenset(
     {
         "18748-4", "11502-2", "11526-1", "60568-3", "11522-0", "18752-6", "18745-0", "11524-6", "28010-7", "24627-2", "30746-2", "36643-5", "37637-0",
-        "47045-0", "18782-3", "11525-3", "18760-9", "26436-6", "27898-6", "60567-5", "22634-0", "22637-3", "33717-0", "34120-6", "68604-8",
+        "LP29684-5", "LP7839-6", "47045-0", "18782-3", "11525-3", "18760-9", "26436-6", "27898-6", "60567-5", "22634-0", "22637-3", "33717-0", "34120-6",
+        "68604-8",
     }
 )  # fmt: skip

@@ -430,10 +430,11 @@ def test_ids_can_not_leave_their_place_in_the_path(server: Server, client: FhirC
     assert "/fhir/Patient/..%2FPatient%2Fp1" in server.paths()
 
 
-def test_prefetched_notes_are_completed(server: Server, client: FhirClient) -> None:
+@pytest.mark.parametrize("url", ["Binary/b1", "/Binary/b1", "/fhir/Binary/b1"])
+def test_prefetched_notes_are_completed(server: Server, client: FhirClient, url: str) -> None:
     """A document sent as raw bytes, in its declared character set, is put in place of its address."""
     server.routes["/fhir/Binary/b1"] = Answer("naïve".encode("cp1252"), content_type="text/plain; charset=windows-1252")
-    note = {"resourceType": "DocumentReference", "id": "n1", "content": [{"attachment": {"contentType": "text/plain", "url": "Binary/b1"}}]}
+    note = {"resourceType": "DocumentReference", "id": "n1", "content": [{"attachment": {"contentType": "text/plain", "url": url}}]}
     fetched = fetch_attachments(client, [note, {"resourceType": "Patient", "id": "p1"}])
     assert [n.text for n in read_resources(fetched.resources, patient_id="p1", today=TODAY).notes] == ["naïve"]
     assert server.requests[0][2]["Accept"].startswith("text/plain, ")

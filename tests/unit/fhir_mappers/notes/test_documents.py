@@ -79,6 +79,8 @@ def test_binary_resources_of_the_input_are_found(read: Read, document: Document)
     given = document(content=[{"attachment": {"contentType": "text/plain", "url": "Binary/b1"}}])
     binary = {"resourceType": "Binary", "id": "b1", "contentType": "text/plain; charset=latin1", "data": encoded("Übelkeit".encode("latin-1"))}
     assert only(read(given, binary)).text == "Übelkeit"
+    given["content"][0]["attachment"]["url"] = "/Binary/b1"
+    assert only(read(given, binary)).text == "Übelkeit"
     stu3 = {"resourceType": "Binary", "id": "b1", "contentType": "text/plain", "content": encoded("words")}
     assert only(read(given, stu3)).text == "words"
 
@@ -161,6 +163,7 @@ def test_a_date_in_the_future_is_left_out_and_said(read: Read, document: Documen
         ({"type": {"coding": [{"system": "http://loinc.org", "code": "18748-4"}]}}, True),
         ({"type": {"text": "Surgical pathology report"}}, True),
         ({"category": [{"text": "Radiology report"}]}, True),
+        ({"category": [{"coding": [{"system": "http://loinc.org", "code": "LP29684-5", "display": "Radiology"}]}]}, True),
         ({"type": {"text": "Discharge summary"}}, False),
         ({"type": {"text": "Radiation oncology consult"}}, False),
     ],

@@ -169,12 +169,29 @@ def test_pdf_text_layer_is_read_page_by_page(caplog: pytest.LogCaptureFixture) -
         (pdf("words"), "words"),
         (b"words", "words"),
         (b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><p>words</p></html>', "words"),
+        ("wörds".encode("utf-16"), "wörds"),
     ],
 )
 def test_an_undeclared_format_is_found_from_the_first_bytes(data: bytes, text: str) -> None:
     """application/octet-stream or nothing says nothing."""
     assert extract(data, "application/octet-stream").text == text
     assert extract(data, "").text == text
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "text"),
+    [
+        (CDA.encode("latin-1"), "text/plain", "Assessment"),
+        (HTML.encode(), "text/plain", "Assessment"),
+        (rb"{\rtf1 words}", "text/html", "words"),
+        (pdf("words"), "text/plain", "words"),
+        (b'<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" "x.dtd"><html><p>words</p></html>', "application/xhtml", "words"),
+        (b'<?xml version="1.0"?><!DOCTYPE html><html><p>words</p></html>', "text/xml", "words"),
+    ],
+)
+def test_a_plainly_wrong_format_is_seen_through(data: bytes, kind: str, text: str) -> None:
+    """Servers call C-CDA text/plain, RTF text/html, XHTML application/xhtml."""
+    assert extract(data, kind).text.split("\n")[0] == text
 
 
 BOMB = b'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]><l>&b;</l>'
@@ -194,6 +211,7 @@ EXTERNAL = b'<!DOCTYPE l [<!ENTITY x SYSTEM "file:///etc/passwd">]><l>&x;</l>'
         (pdf(*["x"] * 201), "application/pdf", "has 201 pages"),
         (pdf(""), "application/pdf", "it is a scan"),
         (b"%PDF-1.4 broken", "application/pdf", "can't be read"),
+        (b"<x>&b;</x>", "text/xml", "not well-formed"),
         (b"no rtf", "text/rtf", "declared as RTF, and isn't"),
         (b"\x89PNG\r\n\x1a\n\0\0", "image/png", "type image/png are not read. Send one of: "),
         (b"\0\1\2", "application/octet-stream", "type unknown are not read"),
