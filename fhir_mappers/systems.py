@@ -102,3 +102,11 @@ REPORT_TYPES = frozenset(
         "68604-8",
     }
 )  # fmt: skip
+
+# LOINC document types that are notes of a clinician, also where a server sends them as DiagnosticReport (US Core, "Clinical Notes").
+NOTE_TYPES = frozenset(
+    {
+        "11488-4", "11504-8", "11506-3", "18842-5", "28570-0", "34111-5", "34117-2", "51847-2", "34133-9", "34109-9", "34748-4", "34746-8", "34099-2",
+        "34101-6", "34130-5", "34131-3", "59258-4", "34878-9", "57133-1", "68609-7",
+    }
+)  # fmt: skip

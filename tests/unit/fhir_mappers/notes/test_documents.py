@@ -232,6 +232,13 @@ def test_a_report_with_an_unreadable_form_still_has_its_conclusion(read: Read) -
     assert "only its conclusion" in record.skipped[0].reason
 
 
+def test_a_note_sent_as_diagnostic_report_is_a_note(read: Read) -> None:
+    """US Core lets servers send a history and physical as DiagnosticReport: it is a provider's statement."""
+    form = [{"contentType": "text/plain", "data": encoded("Assessment: asthma")}]
+    code = {"coding": [{"system": "http://loinc.org", "code": "34117-2", "display": "History and physical note"}]}
+    assert only(read(report(code=code, presentedForm=form))).is_report is False
+
+
 def test_a_report_that_only_groups_results_is_no_note(read: Read) -> None:
     """A laboratory panel is read from its Observations."""
     record = read(report(result=[{"reference": "Observation/o1"}]))
