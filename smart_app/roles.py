@@ -13,7 +13,7 @@ from smart_app.session import ChartSession
 from smart_app.settings import Issuer
 
 _PAYMENT = re.compile(
-    r"\b(?:HCCs?|MS-?DRGs?|DRGs?|CC/MCC|MCCs?|CMS-HCC|RxHCC|RAF|risk[- ]adjust\w*|reimburs\w*|payments?|payers?|denials?|denied claims?|revenue)\b"
+    r"\b(?:HCCs?|MS-?DRGs?|DRGs?|CC/MCC|MCCs?|CMS-HCC|RxHCC|RAF|(?i:risk[- ]adjust\w*|reimburs\w*|payments?|payers?|denials?|denied claims?|revenue))\b"
 )
 
 

@@ -1,0 +1,64 @@
+"""Decisions: a history that is never overwritten."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from smart_app.database import open_database
+from smart_app.decisions import Action, Actor, Decisions, Subject
+from smart_app.errors import DecisionConflict
+
+SUBJECT = Subject("default", "review-1", "Patient/p", "Encounter/e", "E11.9", "icd", "model 1", "2026-04-01")
+ADA, BO = Actor("Practitioner/7", "Ada", "coder"), Actor("Practitioner/8", None, "clinician")
+
+
+@pytest.fixture
+def decisions() -> Decisions:
+    """An empty table, and a clock off UTC that goes on by a minute."""
+    moments = iter(datetime(2026, 3, 2, 23, 30, tzinfo=UTC) + timedelta(minutes=n) for n in range(100))
+    zone = timedelta(hours=-7)
+    return Decisions(open_database("sqlite://"), clock=lambda: next(moments).astimezone(timezone(zone)))
+
+
+def test_the_last_decision_stands_and_all_are_kept(decisions: Decisions) -> None:
+    """Accept, then change: the change stands, both are in the history, in UTC."""
+    decisions.record(SUBJECT, Action.ACCEPT, ADA)
+    decisions.record(SUBJECT, Action.CHANGE, BO, after="E11.65")
+    assert decisions.standing("default", "review-1")["E11.9"].after == "E11.65"
+    history = decisions.history("default", "review-1")
+    assert [(d.action, d.after, d.who) for d in history] == [(Action.ACCEPT, "E11.9", "Ada"), (Action.CHANGE, "E11.65", "Practitioner/8")]
+    assert history[0].at == datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
+
+
+def test_undo_goes_back_one_step_at_a_time(decisions: Decisions) -> None:
+    """Undo takes back the decision that stands; a second one the decision before; a third has nothing to take back."""
+    decisions.record(SUBJECT, Action.ACCEPT, ADA)
+    decisions.record(SUBJECT, Action.REJECT, ADA, reason="other")
+    undo = decisions.record(SUBJECT, Action.UNDO, ADA)
+    assert undo.takes_back == 2
+    assert decisions.standing("default", "review-1")["E11.9"].action is Action.ACCEPT
+    decisions.record(SUBJECT, Action.UNDO, ADA)
+    assert decisions.standing("default", "review-1") == {}
+    with pytest.raises(DecisionConflict):
+        decisions.record(SUBJECT, Action.UNDO, ADA)
+    assert len(decisions.history("default", "review-1")) == 4
+
+
+def test_who_saw_an_older_state_is_told(decisions: Decisions) -> None:
+    """`seen` is what the page showed: a newer decision by another person is a conflict that names them."""
+    first = decisions.record(SUBJECT, Action.ACCEPT, ADA, seen=0)
+    with pytest.raises(DecisionConflict) as conflict:
+        decisions.record(SUBJECT, Action.REJECT, BO, seen=0)
+    assert "Ada" in conflict.value.message
+    decisions.record(SUBJECT, Action.UNDO, ADA, seen=first.id)
+    with pytest.raises(DecisionConflict, match="taken back"):
+        decisions.record(SUBJECT, Action.REJECT, BO, seen=first.id)
+
+
+def test_tenants_and_reviews_are_apart(decisions: Decisions) -> None:
+    """A decision belongs to one review of one tenant."""
+    decisions.record(SUBJECT, Action.ACCEPT, ADA)
+    assert decisions.standing("other", "review-1") == {}
+    assert decisions.standing("default", "review-2") == {}
