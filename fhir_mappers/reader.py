@@ -19,10 +19,18 @@ from fhir_mappers.record import EncounterRecord, Observation, Patient, Problem, 
 T = TypeVar("T")
 
 
-def read_bundle(bundle: Mapping[str, Any], *, patient_id: str | None = None, encounter_id: str | None = None, today: date | None = None) -> EncounterRecord:
+def read_bundle(
+    bundle: Mapping[str, Any],
+    *,
+    patient_id: str | None = None,
+    encounter_id: str | None = None,
+    today: date | None = None,
+    until: float | None = None,
+) -> EncounterRecord:
     """Return the record of a Bundle (searchset, collection, document, transaction, ...).
 
-    Without `patient_id` the Bundle must be about one patient; without `encounter_id` its latest Encounter is taken.
+    Without `patient_id` the Bundle must be about one patient; without `encounter_id` its latest Encounter is taken. Notes that are not
+    reached by `until`, a `time.monotonic` moment, are said to be left out.
     Raises BadResource where the input is no Bundle with a patient, WrongPatient for a resource of another patient.
     """
     if not isinstance(bundle, Mapping) or bundle.get("resourceType") != "Bundle":
@@ -34,7 +42,7 @@ def read_bundle(bundle: Mapping[str, Any], *, patient_id: str | None = None, enc
         _add(elements.child(item, "resource"), place, elements.text(item, "fullUrl"), entries, skipped)
     if not entries and not patient_id:
         raise BadResource("The Bundle has no resources.", "Send at least a Patient and a note.")
-    return _record(entries, patient_id or sole_patient(entries), encounter_id, skipped, today, guess_encounter=True)
+    return _record(entries, patient_id or sole_patient(entries), encounter_id, skipped, today, guess_encounter=True, until=until)
 
 
 def read_resources(

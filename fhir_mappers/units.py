@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
+from threading import Lock
 from typing import Any
 
 import pint
@@ -62,6 +63,7 @@ _SPELLINGS = {
 }  # fmt: skip
 # For tests that `analytes` doesn't list: one unit for each kind of quantity.
 _BY_KIND = ("Cel", "mm[Hg]", "mg/dL", "mmol/L", "U/L", "m[IU]/L", "10*3/uL", "/min", "mL/min", "kg", "cm", "kg/m2")
+_LOCK = Lock()
 _UNITLESS = frozenset({"1", "[pH]", "{score}"})
 _TERM = re.compile(r"([^\d+-].*?|10[*^]\d*|1)?([+-]?\d+)?")
 _IFCC = ("4548-4", "17856-6", "4549-2", "59261-8")
@@ -139,8 +141,14 @@ def _bridges(analyte: Analyte | None) -> list[Any]:
     return bridges
 
 
-@cache
 def _registry() -> Any:
+    """Return the one registry of the process: quantities of two registries can't be combined, so threads must not make two."""
+    with _LOCK:
+        return _made()
+
+
+@cache
+def _made() -> Any:
     registry: Any = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
     for definition in _DEFINITIONS:
         registry.define(definition)

@@ -20,7 +20,7 @@ _PROFESSIONS = (
     ("therapist", r"(?:physical|occupational|speech|respiratory|massage)[ -](?:language )?(?:therap|patholog)", r"DPT|PT|OTR(?:/L)?|CCC-SLP|RRT"),
     ("pharmacist", r"pharmac", r"PharmD|RPh"),
     ("social worker", r"social work", r"LCSW|LMSW|MSW"),
-    ("nurse", r"\bnurs", r"RN|LPN|BSN"),
+    ("nurse", r"\bnurs(?!ing (?:home|facility))", r"RN|LPN|BSN"),
     ("psychologist", r"psychologist", r"PsyD"),
     ("physician", r"physician|doctor|surgeon|hospitalist", r"M\.?D\.?|D\.?O\.?|MBBS"),
 )
