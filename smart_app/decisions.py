@@ -24,6 +24,7 @@ class Action(StrEnum):
     ACCEPT = "accept"
     CHANGE = "change"
     REJECT = "reject"
+    ADD = "add"  # a code that nothing suggested
     UNDO = "undo"
 
 
@@ -46,7 +47,7 @@ class Subject:
     review_id: str
     patient: str
     encounter: str | None
-    code: str  # as suggested
+    code: str  # as suggested, or added
     system: str
     model: str  # name and version
     code_set: str  # version
@@ -74,6 +75,7 @@ class Decision:
     name: str | None
     role: str
     at: datetime
+    review_id: str
     takes_back: int | None = None
 
     @property
@@ -103,7 +105,7 @@ class _Row(Base):
     at: Mapped[datetime] = mapped_column(DateTime)  # UTC
     takes_back: Mapped[int | None]
 
-    __table_args__ = (Index("smart_decision_of_review", "tenant", "review_id", "id"),)
+    __table_args__ = (Index("smart_decision_of_encounter", "tenant", "patient", "encounter", "id"),)
 
 
 class Decisions:
@@ -122,7 +124,7 @@ class Decisions:
         DecisionConflict where somebody has decided since: neither of the two is lost silently.
         """
         with self._make.begin() as db:
-            standing = _standing(self._history(db, subject.tenant, subject.review_id)).get(subject.code)
+            standing = _standing(self._history(db, subject.tenant, subject.patient, subject.encounter)).get(subject.code)
             if seen is not None and seen != (standing.id if standing else 0):
                 raise _conflict(standing)
             if action is Action.UNDO and standing is None:
@@ -135,7 +137,7 @@ class Decisions:
                 code=subject.code,
                 system=subject.system,
                 action=action.value,
-                after=subject.code if action is Action.ACCEPT else after,
+                after=subject.code if action in (Action.ACCEPT, Action.ADD) else after,
                 reason=reason,
                 model=subject.model,
                 code_set=subject.code_set,
@@ -149,18 +151,19 @@ class Decisions:
             db.flush()
             return _decision(row)
 
-    def standing(self, tenant: str, review_id: str) -> dict[str, Decision]:
-        """Return the decision that stands for each code of a review."""
-        return _standing(self.history(tenant, review_id))
+    def standing(self, tenant: str, patient: str, encounter: str | None) -> dict[str, Decision]:
+        """Return the decision that stands for each code of an encounter, whichever of its reviews suggested the code."""
+        return _standing(self.history(tenant, patient, encounter))
 
-    def history(self, tenant: str, review_id: str) -> tuple[Decision, ...]:
-        """Return every decision on a review, oldest first, with those that were taken back."""
+    def history(self, tenant: str, patient: str, encounter: str | None) -> tuple[Decision, ...]:
+        """Return every decision on an encounter, oldest first, with those that were taken back."""
         with self._make() as db:
-            return self._history(db, tenant, review_id)
+            return self._history(db, tenant, patient, encounter)
 
     @staticmethod
-    def _history(db: Session, tenant: str, review_id: str) -> tuple[Decision, ...]:
-        rows = db.scalars(select(_Row).where(_Row.tenant == tenant, _Row.review_id == review_id).order_by(_Row.id))
+    def _history(db: Session, tenant: str, patient: str, encounter: str | None) -> tuple[Decision, ...]:
+        of_encounter = _Row.encounter.is_(None) if encounter is None else _Row.encounter == encounter
+        rows = db.scalars(select(_Row).where(_Row.tenant == tenant, _Row.patient == patient, of_encounter).order_by(_Row.id))
         return tuple(_decision(row) for row in rows)
 
 
@@ -171,7 +174,7 @@ def _standing(history: Sequence[Decision]) -> dict[str, Decision]:
 
 def _decision(row: _Row) -> Decision:
     return Decision(
-        row.id, row.code, Action(row.action), row.after, row.reason, row.user, row.name, row.role, row.at.replace(tzinfo=UTC), row.takes_back
+        row.id, row.code, Action(row.action), row.after, row.reason, row.user, row.name, row.role, row.at.replace(tzinfo=UTC), row.review_id, row.takes_back
     )
 
 

@@ -6,7 +6,7 @@ The templates decide how it looks; which words stand where is decided here.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -88,6 +88,15 @@ class CodeCard:
 
 
 @dataclass(frozen=True, slots=True)
+class HandCard:
+    """A code with a decision that this review doesn't suggest: added by hand, or suggested by an earlier review."""
+
+    code: str
+    display: str
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
 class QueryCard:
     """A documentation query in compliant form: indicators, question, options without a preference."""
 
@@ -136,6 +145,7 @@ class Page:
     chart: Chart
     role: Role
     codes: tuple[CodeCard, ...]
+    by_hand: tuple[HandCard, ...]
     queries: tuple[QueryCard, ...]
     not_coded: tuple[NotCodedCard, ...]
     claim_findings: tuple[Mapping[str, Any], ...]
@@ -176,8 +186,8 @@ class Page:
         return tuple(note.title for note in self.notes if note.added)
 
 
-def build(chart: Chart, role: Role, standing: Mapping[str, Decision], *, missing_scopes: Sequence[str] = ()) -> Page:
-    """Return the page of a chart for a role; `standing` are the decisions by code."""
+def build(chart: Chart, role: Role, standing: Mapping[str, Decision], titles: Callable[[str], str], *, missing_scopes: Sequence[str] = ()) -> Page:
+    """Return the page of a chart for a role; `standing` are the decisions by code, `titles` what codes are called."""
     document = chart.document
     marks = _Marks(chart)
     shown_findings = tuple(document.get("claimFindings", ())) if role.sees_payment else ()
@@ -196,6 +206,7 @@ def build(chart: Chart, role: Role, standing: Mapping[str, Decision], *, missing
         chart=chart,
         role=role,
         codes=codes,
+        by_hand=tuple(HandCard(code, titles(code), decision) for code, decision in standing.items() if code not in {c.code for c in codes}),
         queries=queries,
         not_coded=not_coded,
         claim_findings=shown_findings,

@@ -190,6 +190,24 @@ def test_a_whole_encounter_by_keyboard(screen: Screen) -> None:
     assert [screen.state(c) for c in codes[:2]] == ["accept", "change"]
 
 
+def test_a_code_is_found_while_one_types(screen: Screen) -> None:
+    """Type-ahead: words bring codes as choices below the field; by keyboard one is chosen and recorded."""
+    screen.open(1280, 800)
+    code = str(screen.one(".open-card").get_attribute("data-code"))
+    screen.press("c")
+    screen.press("x")  # a letter goes to the field, wherever the focus was
+    screen.press(Keys.BACKSPACE + "long term aspirin")
+    screen.until(lambda: "Z79.82" in screen.one(".open-card .hits").text)
+    screen.press(Keys.ARROW_DOWN + Keys.ENTER)
+    screen.until(lambda: screen.state(code) == "change")
+    assert "Changed to Z79.82" in screen.card(code).text
+    screen.press("+")
+    screen.press("z7984")
+    screen.until(lambda: "Z79.84" in screen.one(".add .hits").text)
+    screen.press(Keys.ENTER)
+    screen.until(lambda: "Added by Dr. Ada Testing" in screen.one("#by-hand").text)
+
+
 def test_single_keys_can_be_turned_off(screen: Screen) -> None:
     """WCAG 2.1.4: single-key shortcuts can be turned off, and stay so."""
     screen.open(1280, 800)

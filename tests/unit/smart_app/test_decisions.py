@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -26,8 +27,8 @@ def test_the_last_decision_stands_and_all_are_kept(decisions: Decisions) -> None
     """Accept, then change: the change stands, both are in the history, in UTC."""
     decisions.record(SUBJECT, Action.ACCEPT, ADA)
     decisions.record(SUBJECT, Action.CHANGE, BO, after="E11.65")
-    assert decisions.standing("default", "review-1")["E11.9"].after == "E11.65"
-    history = decisions.history("default", "review-1")
+    assert decisions.standing("default", "Patient/p", "Encounter/e")["E11.9"].after == "E11.65"
+    history = decisions.history("default", "Patient/p", "Encounter/e")
     assert [(d.action, d.after, d.who) for d in history] == [(Action.ACCEPT, "E11.9", "Ada"), (Action.CHANGE, "E11.65", "Practitioner/8")]
     assert history[0].at == datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
 
@@ -38,12 +39,12 @@ def test_undo_goes_back_one_step_at_a_time(decisions: Decisions) -> None:
     decisions.record(SUBJECT, Action.REJECT, ADA, reason="other")
     undo = decisions.record(SUBJECT, Action.UNDO, ADA)
     assert undo.takes_back == 2
-    assert decisions.standing("default", "review-1")["E11.9"].action is Action.ACCEPT
+    assert decisions.standing("default", "Patient/p", "Encounter/e")["E11.9"].action is Action.ACCEPT
     decisions.record(SUBJECT, Action.UNDO, ADA)
-    assert decisions.standing("default", "review-1") == {}
+    assert decisions.standing("default", "Patient/p", "Encounter/e") == {}
     with pytest.raises(DecisionConflict):
         decisions.record(SUBJECT, Action.UNDO, ADA)
-    assert len(decisions.history("default", "review-1")) == 4
+    assert len(decisions.history("default", "Patient/p", "Encounter/e")) == 4
 
 
 def test_who_saw_an_older_state_is_told(decisions: Decisions) -> None:
@@ -57,8 +58,18 @@ def test_who_saw_an_older_state_is_told(decisions: Decisions) -> None:
         decisions.record(SUBJECT, Action.REJECT, BO, seen=first.id)
 
 
-def test_tenants_and_reviews_are_apart(decisions: Decisions) -> None:
-    """A decision belongs to one review of one tenant."""
+def test_tenants_patients_and_encounters_are_apart(decisions: Decisions) -> None:
+    """A decision belongs to one encounter of one patient of one tenant; it stands whichever review of it is looked at."""
     decisions.record(SUBJECT, Action.ACCEPT, ADA)
-    assert decisions.standing("other", "review-1") == {}
-    assert decisions.standing("default", "review-2") == {}
+    decisions.record(replace(SUBJECT, review_id="review-2", code="I10"), Action.REJECT, ADA)
+    assert set(decisions.standing("default", "Patient/p", "Encounter/e")) == {"E11.9", "I10"}
+    assert decisions.standing("other", "Patient/p", "Encounter/e") == {}
+    assert decisions.standing("default", "Patient/q", "Encounter/e") == {}
+    assert decisions.standing("default", "Patient/p", "Encounter/f") == {}
+    assert decisions.standing("default", "Patient/p", None) == {}
+
+
+def test_a_patient_without_encounter_has_decisions_of_its_own(decisions: Decisions) -> None:
+    """Where no encounter is in context, decisions are the patient's."""
+    decisions.record(replace(SUBJECT, encounter=None), Action.ADD, ADA)
+    assert decisions.standing("default", "Patient/p", None)["E11.9"].after == "E11.9"
