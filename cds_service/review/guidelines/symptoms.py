@@ -53,11 +53,11 @@ def incidental(sheet: Sheet, case: Case) -> Iterable[Change]:
 def finding(sheet: Sheet, case: Case) -> Iterable[Change]:
     """What stands in the examination, in results or in a report only is not coded where a provider concludes elsewhere."""
     concludes = any(s.mention.section in LEADING and not s.note.is_report for s in case.statements)
-    if not concludes:
-        return
     reports = {n.source for n in case.notes if n.is_report or n.is_transcript}
+    provider_writes = len(reports) < len(case.notes)
     for line in sheet:
-        if line.evidence and all(e.section in _FINDING or e.source in reports for e in line.evidence):
+        reported = provider_writes and all(e.source in reports for e in line.evidence)
+        if reported or (concludes and all(e.section in _FINDING or e.source in reports for e in line.evidence)):
             yield Withhold(line.code, "finding")
 
 
