@@ -63,7 +63,7 @@ def test_every_excerpt_of_a_card_is_a_slice_of_the_note(stage: Stage) -> None:
 def test_overlapping_excerpts_show_both_codes(stage: Stage) -> None:
     """Words that support two codes say so: "diabetic chronic kidney disease" within "Type 2 diabetes mellitus with ..."."""
     page = stage.open(stage.browser())
-    words = re.search(r'<a class="words m-affirmed layered begins"[^>]*data-targets="([^"]+)"[^>]*>diabetic chronic kidney disease</a>', page.text)
+    words = re.search(r'<a class="words m-affirmed layered"[^>]*data-targets="([^"]+)"[^>]*>diabetic chronic kidney disease</a>', page.text)
     assert words
     codes = {re.search(rf'id="{target}" data-code="([^"]+)"', page.text)[1] for target in words[1].split() if target.startswith("diagnosis")}  # type: ignore[index]
     assert {"E11.22", "N18.31"} <= codes

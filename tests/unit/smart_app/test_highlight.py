@@ -45,6 +45,13 @@ def test_the_innermost_excerpt_decides_the_manner() -> None:
     assert [(s.text, s.manner) for s in line.segments] == [("no history of ", "negated"), ("cancer", "historical")]
 
 
+def test_the_sign_of_a_manner_is_not_repeated_within_words() -> None:
+    """"chest pain" and "pain" are both denied: "denied" stands once, before "chest"; after other words it stands again."""
+    denied = [excerpt("x1", 3, 13, "a", manner="negated"), excerpt("x2", 9, 13, "b", manner="negated"), excerpt("x3", 17, 22, "c", manner="negated")]
+    (line,) = lines("no chest pain or fever", denied)
+    assert [(s.text, s.continues) for s in line.segments if s.starts] == [("chest ", False), ("pain", True), ("fever", False)]
+
+
 def test_a_label_stands_once_on_the_line_where_its_words_begin() -> None:
     """The margin names each code once a line, beside the first of its words."""
     text = "diabetes, diabetes\nand diabetes"
