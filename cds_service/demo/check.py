@@ -14,7 +14,8 @@ from lxml import html
 
 from cds_service.demo.ehr import Site
 from cds_service.demo.ehr.reader import CardSeen, HookSeen, read_hook
-from cds_service.demo.patients import chart_folders
+from cds_service.demo.meaning import EXAMPLES, as_collection
+from cds_service.demo.patients import chart_folders, patient_bundle
 
 _SLOW_MS = 2000  # an EHR has given up by then; the aim is 500 ms (CDS Hooks 2.0.1, "Performance")
 _TIMEOUT_S = 60
@@ -52,6 +53,7 @@ class Check:
             self._discovery,
             self._patient_view,
             self._order_sign,
+            self._meaning,
             self._discharge,
             self._add_problem,
             self._launch_from_card,
@@ -114,7 +116,24 @@ class Check:
             for order in page.xpath("//ul[@class='orders']//input[@name='order']/@value")[:1]:
                 cards += len(self._hook(patient, "order-sign", {"order": order}).cards)
                 checked += 1
+        if not cards:
+            raise _Failed(f"order-sign on {checked} draft orders: no card, though two name an indication that is no complete code")
         self._ok(f"order-sign on the first draft order of {checked} charts: {cards} cards")
+
+    def _meaning(self) -> None:
+        folders = {folder.slug: folder for folder in chart_folders()}
+        reviews: dict[str, Any] = {}
+        wrong: list[str] = []
+        for example in EXAMPLES:
+            if example.patient not in reviews:
+                body = as_collection(patient_bundle(folders[example.patient]))
+                reviews[example.patient] = self._session.post(f"{self._site.service_url}/api/v1/review", json=body, timeout=_TIMEOUT_S).json()
+            faults = example.faults(reviews[example.patient])
+            wrong += [f'"{example.phrase}": {fault}' for fault in faults]
+            if not faults:
+                self._ok(f'"{example.phrase}": {example.outcome}')
+        if wrong:
+            raise _Failed("; ".join(wrong))
 
     def _discharge(self) -> None:
         seen = self._hook(_STAY, "encounter-discharge")

@@ -23,7 +23,7 @@ Open {url} and try:
   1. Bertrand Sampleton   "Poor glycemic control, on insulin": read the cards, accept a suggestion, open the review by the card's link.
   2. Carmen Exampleby     the same sugars, but nobody has written "diabetes": what is suggested, what is asked.
   3. Dorothea Fictiva     press Discharge: questions come before the stay is closed.
-  4. Edgar Mockridge      sign the oxygen order: does the documentation support it?
+  4. Edgar Mockridge      sign the oxygen order: a card says what is wrong with its indication.
   5. "Request and response" under the cards shows the JSON of each call and its milliseconds.
 
 All patients are synthetic. Everything is removed when the demo stops. Stop it with Ctrl+C.

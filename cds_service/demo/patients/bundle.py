@@ -187,8 +187,7 @@ def _orders(slug: str, chart: Resource) -> Iterator[Resource]:
             "encounter": {"reference": f"Encounter/{encounter_id(slug)}"},
             "authoredOn": order.get("date", visit["start"]),
             "requester": practitioner(visit["attending"]),
-            "reasonCode": [_reason(reason) for reason in order.get("reasons", [])] or [{"text": visit["reason"]}],
-        }
+        } | ({"reasonCode": [_reason(reason) for reason in order["reasons"]]} if "reasons" in order else {})
 
 
 def _procedures(slug: str, chart: Resource) -> Iterator[Resource]:
