@@ -7,16 +7,19 @@ import socket
 import sys
 import threading
 import webbrowser
+from importlib.util import find_spec
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from cds_service.demo.check import Check
-from cds_service.demo.ehr import Site
-from cds_service.demo.stack import Stack
+from cds_service.demo.errors import DemoError
+
+if TYPE_CHECKING:
+    from cds_service.demo.ehr import Site
 
 DEFAULT_PORT = 8000
+_PACKAGES = ("markdown_it", "sekmet")  # of the extra "demo"
 
 _TRY = """
 Open {url} and try:
@@ -36,6 +39,11 @@ All patients are synthetic. Everything is removed when the demo stops. Stop it w
 @click.option("--no-browser", is_flag=True, help="Don't open a browser.")
 def demo(port: int | None, check: bool, no_browser: bool) -> None:
     """Run a FHIR server, an EHR page with an authorisation server, and the service, with synthetic patients."""
+    if missing := [name for name in _PACKAGES if find_spec(name) is None]:
+        raise DemoError(f"The demo needs packages that are not installed: {', '.join(missing)}.", "Install them: pip install 'marginalia[demo]'.")
+    from cds_service.demo.check import Check
+    from cds_service.demo.stack import Stack
+
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     click.echo("Starting the FHIR server, the service and the EHR.", err=True)

@@ -16,9 +16,11 @@ from typing import Any
 
 import pytest
 import requests
+from click.testing import CliRunner
 
 from cds_service.demo.check import Check
 from cds_service.demo.child import free_port
+from cds_service.demo.command import demo
 from cds_service.demo.errors import DemoError
 from cds_service.demo.stack import Stack
 
@@ -168,3 +170,12 @@ def gone(url: str) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra `demo` the command says what to install, and starts nothing."""
+    monkeypatch.setattr("cds_service.demo.command.find_spec", lambda name: None)
+    result = CliRunner().invoke(demo, [])
+    assert isinstance(result.exception, DemoError)
+    assert "sekmet" in result.exception.message
+    assert "marginalia[demo]" in result.exception.remedy
