@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from sqlalchemy import DateTime, Engine, Index, String, select
+from sqlalchemy import DateTime, Engine, Index, String, UniqueConstraint, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from smart_app.database import Base
@@ -91,7 +92,7 @@ class _Row(Base):
     tenant: Mapped[str] = mapped_column(String(64))
     review_id: Mapped[str] = mapped_column(String(64))
     patient: Mapped[str] = mapped_column(String(128))
-    encounter: Mapped[str | None] = mapped_column(String(128))
+    encounter: Mapped[str] = mapped_column(String(128), default="")  # '' where none was in context
     code: Mapped[str] = mapped_column(String(32))  # before: the code as suggested
     system: Mapped[str] = mapped_column(String(200))
     action: Mapped[str] = mapped_column(String(16))
@@ -104,8 +105,13 @@ class _Row(Base):
     role: Mapped[str] = mapped_column(String(16))
     at: Mapped[datetime] = mapped_column(DateTime)  # UTC
     takes_back: Mapped[int | None]
+    follows: Mapped[int]  # the line before it on the same code, 0 for the first
 
-    __table_args__ = (Index("smart_decision_of_encounter", "tenant", "patient", "encounter", "id"),)
+    # Two people in the same moment: one of the two lines that follow the same line is refused by the database itself.
+    __table_args__ = (
+        UniqueConstraint("tenant", "patient", "encounter", "code", "follows", name="smart_decision_one_after_another"),
+        Index("smart_decision_of_encounter", "tenant", "patient", "encounter", "id"),
+    )
 
 
 class Decisions:
@@ -123,8 +129,9 @@ class Decisions:
         `seen` is the id of the last decision on this code that the person's page showed (0 for none). Raises
         DecisionConflict where somebody has decided since: neither of the two is lost silently.
         """
-        with self._make.begin() as db:
-            standing = _standing(self._history(db, subject.tenant, subject.patient, subject.encounter)).get(subject.code)
+        with self._make() as db:
+            history = self._history(db, subject.tenant, subject.patient, subject.encounter)
+            standing = _standing(history).get(subject.code)
             if seen is not None and seen != (standing.id if standing else 0):
                 raise _conflict(standing)
             if action is Action.UNDO and standing is None:
@@ -133,7 +140,7 @@ class Decisions:
                 tenant=subject.tenant,
                 review_id=subject.review_id,
                 patient=subject.patient,
-                encounter=subject.encounter,
+                encounter=subject.encounter or "",
                 code=subject.code,
                 system=subject.system,
                 action=action.value,
@@ -146,9 +153,14 @@ class Decisions:
                 role=actor.role,
                 at=self._clock().astimezone(UTC).replace(tzinfo=None),
                 takes_back=standing.id if standing and action is Action.UNDO else None,
+                follows=max((d.id for d in history if d.code == subject.code), default=0),
             )
             db.add(row)
-            db.flush()
+            try:
+                db.commit()
+            except IntegrityError as error:
+                db.rollback()
+                raise _conflict(self.standing(subject.tenant, subject.patient, subject.encounter).get(subject.code)) from error
             return _decision(row)
 
     def standing(self, tenant: str, patient: str, encounter: str | None) -> dict[str, Decision]:
@@ -162,8 +174,7 @@ class Decisions:
 
     @staticmethod
     def _history(db: Session, tenant: str, patient: str, encounter: str | None) -> tuple[Decision, ...]:
-        of_encounter = _Row.encounter.is_(None) if encounter is None else _Row.encounter == encounter
-        rows = db.scalars(select(_Row).where(_Row.tenant == tenant, _Row.patient == patient, of_encounter).order_by(_Row.id))
+        rows = db.scalars(select(_Row).where(_Row.tenant == tenant, _Row.patient == patient, _Row.encounter == (encounter or "")).order_by(_Row.id))
         return tuple(_decision(row) for row in rows)
 
 

@@ -17,7 +17,7 @@ from smart_app.charts import Chart, age, evidences
 from smart_app.decisions import Decision
 from smart_app.highlight import Excerpt, Line, lines
 from smart_app.results import Drug, Finding, Result, drugs, findings, results
-from smart_app.roles import Role, speaks_of_payment
+from smart_app.roles import Role
 
 _CONTEXT = 60  # characters shown around an excerpt in the list
 _MANNERS = {
@@ -196,8 +196,8 @@ def build(chart: Chart, role: Role, standing: Mapping[str, Decision], titles: Ca
         for kind, name in (("diagnosis", "diagnoses"), ("procedure", "procedures"), ("supply", "supplies"))
         for at, item in enumerate(document.get(name, ()))
     )
-    queries = tuple(_query(at, item, marks) for at, item in enumerate(document.get("queries", ())))
-    not_coded = tuple(_not_coded(at, item, marks) for at, item in enumerate(document.get("notCoded", ())))
+    queries = tuple(_query(at, item, marks, role) for at, item in enumerate(document.get("queries", ())) if role.may_read(item["title"], item["question"]))
+    not_coded = tuple(_not_coded(at, item, marks) for at, item in enumerate(document.get("notCoded", ())) if role.may_read(item["reason"]))
     coverage = document.get("coverage", {})
     reasons: dict[str, str] = {s["source"]: s["reason"] for s in coverage.get("notesSkipped", ())}
     supports = marks.supports()
@@ -215,7 +215,7 @@ def build(chart: Chart, role: Role, standing: Mapping[str, Decision], titles: Ca
         drugs=drugs(chart.record, supports),
         problems=findings(chart.record, supports),
         skipped=tuple(dict.fromkeys([*reasons.items(), *((s.source, s.reason) for s in chart.record.skipped)])),
-        warnings=tuple(w for w in coverage.get("warnings", ()) if role.sees_payment or not speaks_of_payment(w)),
+        warnings=tuple(w for w in coverage.get("warnings", ()) if role.may_read(w)),
         missing_scopes=tuple(missing_scopes),
     )
 
@@ -318,7 +318,7 @@ def _code(
     anchor = f"{kind}-{at}"
     sure, _, number = how_sure(item["confidence"]).partition(", ")
     attributes = item.get("attributes", {})
-    rationale = [r for r in item["rationale"] if role.sees_payment or not speaks_of_payment(f"{r['rule']} {r['text']} {r.get('reference', '')}")]
+    rationale = [r for r in item["rationale"] if role.may_read(r["rule"], r["text"], r.get("reference", ""))]
     return CodeCard(
         anchor=anchor,
         kind=kind,
@@ -331,7 +331,7 @@ def _code(
         quotes=marks.quotes(item["evidence"], anchor, code),
         rules=tuple(r for r in rationale if not r["rule"].startswith("model.")),
         seen=tuple(r for r in rationale if r["rule"].startswith("model.")),
-        alternatives=tuple({**a, "percent": round(a["confidence"] * 100)} for a in item.get("alternatives", ())),
+        alternatives=tuple({**a, "percent": round(a["confidence"] * 100)} for a in item.get("alternatives", ()) if role.may_read(a["why"])),
         attributes=tuple((_ATTRIBUTES.get(name, name), str(value)) for name, value in attributes.items()),
         hcc=tuple(item.get("hcc", ())) if role.sees_payment else (),
         decision=standing.get(code),
@@ -339,10 +339,11 @@ def _code(
     )
 
 
-def _query(at: int, item: Mapping[str, Any], marks: _Marks) -> QueryCard:
+def _query(at: int, item: Mapping[str, Any], marks: _Marks, role: Role) -> QueryCard:
     anchor = f"query-{at}"
     quotes = marks.quotes(item["indicators"], anchor, "?")
-    return QueryCard(anchor, item["title"], item["family"], item["question"], quotes, tuple(item["options"]), item.get("reference", ""))
+    reference = item.get("reference", "")
+    return QueryCard(anchor, item["title"], item["family"], item["question"], quotes, tuple(item["options"]), reference if role.may_read(reference) else "")
 
 
 def _not_coded(at: int, item: Mapping[str, Any], marks: _Marks) -> NotCodedCard:

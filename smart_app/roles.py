@@ -28,6 +28,10 @@ class Role(StrEnum):
         """True where risk adjustment and claim edits may be shown."""
         return self is Role.CODER
 
+    def may_read(self, *texts: str) -> bool:
+        """Return True unless the texts speak of payment and the role doesn't see it."""
+        return self.sees_payment or not any(speaks_of_payment(text) for text in texts)
+
 
 def role_of(chart: ChartSession, issuer: Issuer) -> Role:
     """Return the role of the person of a chart: a coder where the settings name them, else a clinician."""

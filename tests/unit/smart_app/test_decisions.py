@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -73,3 +76,21 @@ def test_a_patient_without_encounter_has_decisions_of_its_own(decisions: Decisio
     """Where no encounter is in context, decisions are the patient's."""
     decisions.record(replace(SUBJECT, encounter=None), Action.ADD, ADA)
     assert decisions.standing("default", "Patient/p", None)["E11.9"].after == "E11.9"
+
+
+def test_of_two_in_the_same_moment_one_is_told(tmp_path: Path) -> None:
+    """Ten people decide on the same code at once, all having seen it open: one decision stands, the others learn of it."""
+    decisions = Decisions(open_database(f"sqlite:///{tmp_path / 'd.sqlite'}"))
+    together = Barrier(10)
+
+    def decide(number: int) -> bool:
+        together.wait()
+        try:
+            decisions.record(SUBJECT, Action.ACCEPT, replace(ADA, user=f"Practitioner/{number}"), seen=0)
+        except DecisionConflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(10) as pool:
+        assert sum(pool.map(decide, range(10))) == 1
+    assert len(decisions.history("default", "Patient/p", "Encounter/e")) == 1
