@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cds_service.hooks.words import how_sure
+from cds_service.hooks.words import how_sure, section_words
 from fhir_mappers.record import Note
 from smart_app.charts import Chart, age, evidences
 from smart_app.decisions import Decision
@@ -249,7 +249,7 @@ class _Marks:
     def _quote(self, evidence: Mapping[str, Any], target: str, label: str) -> Quote:
         """Return evidence as a quote, and note that `target` rests on it."""
         said = manner(evidence)
-        section = _section(evidence.get("section"))
+        section = section_words(evidence.get("section") or "").replace("-", " ")
         when = _day(evidence.get("when"))
         if evidence["kind"] == "structured":
             self._values[evidence["source"]][target] = label
@@ -387,11 +387,6 @@ def _around(text: str, begin: int, end: int) -> tuple[str, str]:
     if right < len(text) and text[right] != "\n" and " " in after:
         after = f"{after.rsplit(' ', 1)[0]} …"
     return before, after
-
-
-def _section(name: object) -> str:
-    words = str(name or "").replace("_", " ").replace("-", " ").strip()
-    return "" if words in ("preamble", "other") else words
 
 
 def _day(moment: object) -> str | None:
