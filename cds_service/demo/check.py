@@ -14,6 +14,7 @@ from lxml import html
 
 from cds_service.demo.ehr import Site
 from cds_service.demo.ehr.reader import CardSeen, HookSeen, read_hook
+from cds_service.demo.ehr.site import CLINICIAN, CODER
 from cds_service.demo.meaning import EXAMPLES, as_collection
 from cds_service.demo.patients import chart_folders, patient_bundle
 
@@ -58,6 +59,7 @@ class Check:
             self._add_problem,
             self._launch_from_card,
             self._launch_from_chart,
+            self._launch_as_coder,
             self._accept,
             self._dismiss,
         ):
@@ -148,14 +150,27 @@ class Check:
     def _launch_from_card(self) -> None:
         card = self._card(lambda c: c.launch is not None)
         page = self._launch(card.launch or "")
-        marks = html.fromstring(page.text).xpath("//mark")
-        if not marks:
-            raise _Failed(f"the review page {urlsplit(page.url).path} shows no marked words of a note")
-        self._ok(f"SMART launch from a card: authorised with PKCE, review at {urlsplit(page.url).path} with {len(marks)} marked excerpts")
+        self._ok(f"SMART launch from a card: authorised with PKCE, review with {self._marks(page)} marked excerpts of notes")
 
     def _launch_from_chart(self) -> None:
         page = self._launch(f"/patients/{_STAY}/launch")
-        self._ok(f"SMART launch from the chart without a card: review at {urlsplit(page.url).path}")
+        self._ok(f"SMART launch from the chart without a card: review with {self._marks(page)} marked excerpts of notes")
+
+    def _launch_as_coder(self) -> None:
+        self._post("/user", {"user": CODER})
+        try:
+            page = self._launch(f"/patients/{_STAY}/launch")
+        finally:
+            self._post("/user", {"user": CLINICIAN})
+        if "coder" not in html.fromstring(page.text).xpath("string(//header)"):
+            raise _Failed("the review page doesn't say that a coder has opened it")
+        self._ok(f"SMART launch by the coder: the coder's page, with {self._marks(page)} marked excerpts of notes")
+
+    def _marks(self, page: _Page) -> int:
+        marks = len(html.fromstring(page.text).xpath("//mark"))
+        if not marks:
+            raise _Failed(f"the review page {urlsplit(page.url).path} shows no marked words of a note")
+        return marks
 
     def _accept(self) -> None:
         card = self._card(lambda c: bool(c.suggestions))
@@ -191,7 +206,10 @@ class Check:
         return self._get(f"/patients/{_DIABETIC}/diagnoses").text
 
     def _launch(self, path: str) -> _Page:
+        """Open the app as a browser does: by redirects through the authorisation server, then past the page that says "reading"."""
         page = self._get(path)
+        for refresh in html.fromstring(page.text).xpath("//meta[@http-equiv='refresh']/@content"):
+            page = self._page(self._session.get(urljoin(page.url, refresh.partition("url=")[2]), timeout=_TIMEOUT_S))
         if not page.url.startswith(f"{self._site.service_url}/smart/") or "access_token" in page.url:
             raise _Failed(f"the launch ended at {page.url.split('?')[0]}")
         return page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -63,8 +64,13 @@ def demo(port: int | None, check: bool, no_browser: bool) -> None:
 def _show(site: Site, *, browser: bool) -> None:
     click.echo(_TRY.format(url=site.ehr_url))
     click.echo(f"  EHR      {site.ehr_url}\n  FHIR     {site.fhir_url}\n  Service  {site.service_url}/cds-services")
-    if browser:
+    if browser and _has_screen():
         webbrowser.open(site.ehr_url)
+
+
+def _has_screen() -> bool:
+    """Tell whether a browser would open in a window: without a screen, a text browser would take over this terminal."""
+    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _wait() -> None:

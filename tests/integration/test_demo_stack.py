@@ -75,8 +75,9 @@ def test_a_browser_goes_from_the_chart_to_the_words_in_the_note(stack: Stack, br
     assert "ms" in wait_for(browser, ".timings").text
     accept = wait_for(browser, ".suggestions form")
     label = accept.find_element("css selector", "span").text
-    accept.find_element("css selector", "button").click()
+    accept.find_element("css selector", "button").send_keys("\n")
     assert label in wait_for(browser, ".suggestions .done").text
+    assert browser.switch_to.active_element.get_attribute("class") == "done"
     assert label.split()[0] in wait_for(browser, "#diagnoses").text
     wait_for(browser, "article.card a.button").click()
     browser.switch_to.window(browser.window_handles[-1])
@@ -97,6 +98,8 @@ def test_pages_fit_the_width(stack: Stack, browser: Any, width: int) -> None:
         if path != "/":
             wait_for(browser, "article.card")
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width, path
+    browser.get(wait_for(browser, ".timings a").get_attribute("href"))
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width, browser.current_url
 
 
 def test_the_check_passes(stack: Stack) -> None:
