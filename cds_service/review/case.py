@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LEADING = ("diagnosis", "assessment_plan", "impression", "plan")  # sections in which a provider concludes
 _ITEM = 25  # characters that may stand before and after a condition that is an item of a list
 _NEGATION = re.compile(r"(?:no(?: known| evidence of| history of| signs of)?|denies|negative for|without)\s+(?!longer|more|less|further)\w", re.I)
+_ITEM_ENDS = (",", ":", ";", "(", ".")
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -87,7 +88,10 @@ class Case:
         if reading is None or evidence.begin is None or evidence.end is None:
             return False
         sentence = next((s for s in reading.sentences if s.begin <= evidence.begin < s.end), None)
-        return sentence is not None and evidence.begin - sentence.begin <= _ITEM and sentence.end - evidence.end <= _ITEM
+        if sentence is None or evidence.begin - sentence.begin > _ITEM:
+            return False
+        note = next(n for n in self.notes if n.source == evidence.source)
+        return sentence.end - evidence.end <= _ITEM or note.text[evidence.end : evidence.end + 1] in _ITEM_ENDS
 
     def _find(self, cue: str) -> Iterable[Evidence]:
         for note in self.notes:
