@@ -425,5 +425,7 @@
   if (goal && goal.id === "by-hand") goal.scrollIntoView({ block: "center" });
   if (goal && goal.classList.contains("card")) { show(goal.closest("[role=tabpanel]").id); openCard(goal); }
   else if (!narrow.matches) { const first = codes.find((c) => c.dataset.state === "open") || codes[0]; if (first) { select(first, { reveal: false }); state.excerpt = list(first.dataset.excerpts)[0] || null; } }
+  const asked = byId(reading.dataset.asked);  // the EHR was on this note
+  if (asked && !goal && !narrow.matches) asked.scrollIntoView({ block: "start" });
   root.dataset.ready = "true";
 })();

@@ -112,6 +112,18 @@ def test_l11_the_encounter_may_stand_in_fhir_context(tmp_path: Path, ehr: Ehr) -
     assert ehr.sent(f"/fhir/Encounter/{ENCOUNTER}")
 
 
+def test_l11_the_page_opens_at_the_note_that_the_ehr_was_on(tmp_path: Path, ehr: Ehr) -> None:
+    """L11 Use `fhirContext[]`: a note in it is where the page opens; one that isn't there changes nothing."""
+    note = f"DocumentReference/{PATIENT}-note"
+    with running_service(tmp_path, ehr) as stage:
+        page = stage.open(stage.browser(), fhirContext=[{"reference": note}])
+        other = stage.open(stage.browser(), fhirContext=[{"reference": "DocumentReference/other"}])
+    asked = page.text.split('data-asked="')[1].split('"')[0]
+    assert f'id="{asked}"' in page.text
+    assert note in page.text.split(f'id="{asked}"')[1][:2000]
+    assert "data-asked" not in other.text
+
+
 @pytest.mark.parametrize(("context", "banner"), [({"need_patient_banner": True}, True), ({"need_patient_banner": False}, False), ({}, True)])
 def test_l11_the_patient_banner_is_shown_where_the_ehr_does_not(tmp_path: Path, ehr: Ehr, context: dict[str, Any], banner: bool) -> None:
     """L11 Use `need_patient_banner`; where it is absent the banner is shown."""
