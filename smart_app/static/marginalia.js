@@ -24,12 +24,14 @@
   for (const word of words) for (const target of list(word.dataset.targets)) wordsOf.set(target, [...(wordsOf.get(target) || []), word]);
   const chipsOf = new Map();
   for (const chip of chips) chipsOf.set(chip.dataset.excerpt, [...(chipsOf.get(chip.dataset.excerpt) || []), chip]);
+  const wordsAt = new Map();
+  for (const word of words) for (const id of list(word.dataset.excerpts)) wordsAt.set(id, [...(wordsAt.get(id) || []), word]);
   let lit = [];
 
   /* Views: the note and the panels. Wide: the note stays beside one panel. Narrow: one of all. */
   function show(view, { focus = false } = {}) {
     if (view === "reading" && !narrow.matches) {
-      if (focus) focusWord(state.excerpt ? words.find((w) => list(w.dataset.excerpts).includes(state.excerpt)) : words[0]);
+      if (focus) focusWord((wordsAt.get(state.excerpt) || words)[0]);
       return;
     }
     state.view = view;
@@ -73,12 +75,13 @@
   }
 
   function toWords(excerpt, { focus = false } = {}) {
-    const word = words.find((w) => list(w.dataset.excerpts).includes(excerpt));
-    if (!word) return;
+    const parts = wordsAt.get(excerpt);
+    if (!parts) return;
+    const word = parts[0];
     state.excerpt = excerpt;
     if (narrow.matches) show("reading");
-    for (const other of all(".words.here")) other.classList.remove("here");
-    for (const part of words) if (list(part.dataset.excerpts).includes(excerpt)) { part.classList.add("here"); lit.push(part); }
+    for (const other of lit) other.classList.remove("here");
+    for (const part of parts) { part.classList.add("here"); lit.push(part); }
     word.scrollIntoView({ block: "center", behavior: calm.matches || narrow.matches ? "auto" : "smooth" });
     if (focus) focusWord(word);
   }
@@ -302,7 +305,7 @@
     const quote = at(".to-words");
     if (quote) { event.preventDefault(); select(quote.closest(".card"), { reveal: false }); toWords(quote.dataset.excerpt, { focus: true }); return; }
     const chip = at(".margin .chip");
-    if (chip) { const of = words.find((w) => list(w.dataset.excerpts).includes(chip.dataset.excerpt)); if (of) pickChip(chip, of); return; }
+    if (chip) { const of = wordsAt.get(chip.dataset.excerpt); if (of) pickChip(chip, of[0]); return; }
     const link = at("[data-target]");
     if (link) { event.preventDefault(); const card = byId(link.dataset.target); if (card) { show(card.closest("[role=tabpanel]").id); openCard(card, { focus: true }); } return; }
     const note = at("a[data-note], .outline a");
