@@ -155,5 +155,10 @@ def judge(text: str, sentence: tuple[int, int], mention: tuple[int, int], sectio
     return Judgement(result, cues[0] if cues else None)
 
 
+def has_cue(text: str) -> bool:
+    """Tell whether `text` holds words that deny, doubt, or speak of another person."""
+    return any(cues.search(text) for cues in (_NEGATED_BEFORE, _NEGATED_AFTER, _POSSIBLE_BEFORE, _FAMILY, _OTHER))
+
+
 def _instructs(line: str) -> bool:
     return bool(re.search(r"\b(?:return|call|seek|avoid|watch|monitor|should|if|report any|go to|take|keep)\b", line, re.I))

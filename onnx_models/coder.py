@@ -21,6 +21,7 @@ from onnx_models.features import CandidateRow, Hit, Place, candidate_rows
 from onnx_models.language import language_of
 from onnx_models.lexicon import Lexicon, Match
 from onnx_models.normalise import Token, tokens
+from onnx_models.plan import PlanContext
 from onnx_models.ranker import Ranker
 from onnx_models.reading import Candidate, Mention, NoteReading, Polarity, Reason, Section, Sentence
 from onnx_models.retrieval import Concepts, VectorIndex
@@ -37,6 +38,9 @@ _PRIORITY = ("assessment_plan", "diagnosis", "impression", "hospital_course", "h
              "admission_diagnosis", "indication", "preop_diagnosis", "procedure", "findings", "imaging", "labs", "other")  # fmt: skip
 # Names and numbers, not statements about the patient's condition: the lexicon reads them, the encoder needn't.
 _ENCODER_SKIPS = frozenset({"medications", "allergies", "vitals", "exam", "ros", "immunizations", "family", "social", "instructions", "past_surgical"})
+# Where conditions are named with their causes and complications, phrases are also read together.
+_JOINED = frozenset({"assessment_plan", "diagnosis", "impression", "chief_complaint", "preop_diagnosis", "admission_diagnosis"})
+_SHORT = 400  # characters: a phrase or a short statement rather than a note
 _NOISE = frozenset("mild moder sever new known stabl persist intermitt signific possibl probabl likeli recent worsen progress underli evid sign symptom".split())
 
 
@@ -137,12 +141,15 @@ class NoteCoder:
         clock.append(time.perf_counter())
         stream = [(Token(t.stem, t.begin + s.begin, t.end + s.begin), i) for i, s in enumerate(lines) for t in tokens(text[s.begin : s.end])]
         places: dict[tuple[int, int], Place] = {}
+        context = PlanContext(text, parts, lines)
 
         def place(begin: int, end: int, line: int) -> Place:
             if (begin, end) not in places:
                 span, kind = (lines[line].begin, lines[line].end), section_at(parts, begin).kind
                 judgement = judge(text, span, (begin, end), kind)
-                places[begin, end] = Place(begin, end, line, kind, judgement.assertion, attributes_of(text, span, (begin, end)), judgement.cue)
+                heading, planned = context.of(line)
+                coverage = (end - begin) / max(1, span[1] - span[0])
+                places[begin, end] = Place(begin, end, line, kind, judgement.assertion, attributes_of(text, span, (begin, end)), judgement.cue, heading and coverage > 0.3, planned, coverage)
             return places[begin, end]
 
         hits = self._named(stream, lines, place)
@@ -175,11 +182,12 @@ class NoteCoder:
         """Return the hits of the encoder on the phrases that the lexicon doesn't fully explain, and the sections left unread."""
         explained = {(h.place.begin, h.place.end) for h in hits}
         by_section: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        short = len(text) <= _SHORT
         for i, line in enumerate(lines):
             part = section_at(parts, line.begin)
             if part.kind in _ENCODER_SKIPS:
                 continue
-            for begin, end in chunks(text, line):
+            for begin, end in chunks(text, line, joined=short or part.kind in _JOINED):
                 if (begin, end) not in explained:
                     by_section[part.begin].append((begin, end, i))
         ranked = sorted((p for p in parts if by_section[p.begin]), key=lambda p: (_PRIORITY.index(p.kind) if p.kind in _PRIORITY else len(_PRIORITY), p.begin))

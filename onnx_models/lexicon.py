@@ -44,7 +44,8 @@ class Entry:
     concept: int  # row of the concept table
     sources: Source
     share: float  # of the coded uses of this name in training cases, the part with this code; 0 if never coded
-    coded_rate: float  # of the uses of this name in training cases, the part that was coded at all; nan if never seen
+    coded_rate: float  # of the published cases that use this name, the part that was given this code; nan if never seen
+    us_rate: float  # the same of coded US notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Lexicon:
         self._sources = arrays["sources"]
         self._share = arrays["share"]
         self._coded_rate = arrays["coded_rate"]
+        self._us_rate = arrays["us_rate"]
         self._frequency = arrays["frequency"]
 
     @classmethod
@@ -86,7 +88,7 @@ class Lexicon:
     def entries(self, row: int) -> tuple[Entry, ...]:
         """Return the codes of the name in `row`."""
         return tuple(
-            Entry(int(self._concept[i]), Source(int(self._sources[i])), float(self._share[i]), float(self._coded_rate[i]))
+            Entry(int(self._concept[i]), Source(int(self._sources[i])), float(self._share[i]), float(self._coded_rate[i]), float(self._us_rate[i]))
             for i in range(int(self._first[row]), int(self._first[row + 1]))
         )
 
