@@ -17,7 +17,9 @@ import numpy.typing as npt
 from onnx_models.lexicon import Entry, Source
 from onnx_models.reading import Assertion, Attributes, Certainty, Experiencer, Polarity, Temporality
 
-_SOURCES = (Source.TITLE, Source.INCLUSION, Source.INDEX, Source.ONTOLOGY, Source.PROPAGATED, Source.ABBREVIATION, Source.EVIDENCE, Source.PHRASE, Source.NEOPLASM)
+_SOURCES = (
+    Source.TITLE, Source.INCLUSION, Source.INDEX, Source.ONTOLOGY, Source.PROPAGATED, Source.ABBREVIATION, Source.EVIDENCE, Source.PHRASE, Source.NEOPLASM,
+)  # fmt: skip
 _SECTIONS = {
     "assess": ("assessment_plan",),
     "diagnosis": ("diagnosis", "impression"),
@@ -34,7 +36,7 @@ _GROUP_OF = {kind: group for group, kinds in _SECTIONS.items() for kind in kinds
 
 NAMES: tuple[str, ...] = (
     "lex_stems", "lex_share", "lex_coded_rate", "lex_us_rate", "lex_frequency", "lex_ambiguity", "lex_count", "lex_open_count", "lex_letters",
-    *(f"lex_{s.name.lower()}" for s in _SOURCES),
+    *(f"lex_{str(s.name).lower()}" for s in _SOURCES),
     "dense_best", "dense_rank", "dense_margin", "dense_count",
     "n_asserted", "n_negated", "n_possible", "n_historical", "n_family", "n_hypothetical", "asserted_share", "first_asserted",
     *(f"sec_{g}" for g in _SECTIONS), "sec_other", "n_sections", "position_first", "position_last",
@@ -50,7 +52,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "dictionary": tuple(n for n in NAMES if n.startswith("lex_")),
     "embedding": tuple(n for n in NAMES if n.startswith("dense_")),
     "assertion": ("n_asserted", "n_negated", "n_possible", "n_historical", "n_family", "n_hypothetical", "asserted_share", "first_asserted"),
-    "section": (*(n for n in NAMES if n.startswith("sec_")), "n_sections", "position_first", "position_last", "heading", "planned", "coverage", "story_and_assess"),
+    "section": (
+        *(n for n in NAMES if n.startswith("sec_")), "n_sections", "position_first", "position_last", "heading", "planned", "coverage", "story_and_assess",
+    ),
     "experience": ("prior", "us_prior", "chapter", "is_symptom", "is_status", "code_length"),
     "rivals": ("finer_rival", "category_rivals", "category_best", "side_given", "sided", "held_by", "disease_nearby"),
 }
@@ -72,7 +76,7 @@ class Place:
     coverage: float = 0.0  # part of its sentence's letters that it covers
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hit:
     """One reason to think of a code at a place: a name of the lexicon, or nearness in the encoder's space."""
 

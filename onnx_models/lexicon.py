@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from onnx_models.errors import ArtefactError
 from onnx_models.normalise import NORMAL_FORM, Token, stem_hash
-from onnx_models.reading import Sentence
 
 LONGEST = 8
 
@@ -55,7 +54,7 @@ class Match:
     begin: int
     end: int
     stems: int
-    sentence: int  # index into the sentences given
+    sentence: int  # index as the stream gives it
     frequency: float  # log10(1 + documents per 1,000 of the background that hold this name)
     entries: tuple[Entry, ...]
 
@@ -92,7 +91,7 @@ class Lexicon:
             for i in range(int(self._first[row]), int(self._first[row + 1]))
         )
 
-    def find(self, stream: Sequence[tuple[Token, int]], sentences: Sequence[Sentence]) -> list[Match]:
+    def find(self, stream: Sequence[tuple[Token, int]]) -> list[Match]:
         """Return every name in a stream of (token, index of its sentence); a name never crosses a sentence."""
         if not stream:
             return []
@@ -105,7 +104,7 @@ class Lexicon:
             rows = np.searchsorted(self._keys, window)
             rows[rows == len(self._keys)] = 0
             hits = np.flatnonzero((self._keys[rows] == window) & (where[width - 1 :] == where[: len(window)]))
-            for at in hits:
+            for at in map(int, hits):
                 row, first, last = int(rows[at]), stream[at][0], stream[at + width - 1][0]
                 found.append(Match(first.begin, last.end, width, int(where[at]), float(self._frequency[row]), self.entries(row)))
         return found

@@ -26,7 +26,10 @@ class PlanContext:
         kinds = [section_at(parts, line.begin) for line in lines]
         words = [text[line.begin : line.end] for line in lines]
         acts = [bool(_ACTS.search(w)) for w in words]
-        self._heads = [part.kind in _ASSESSES and len(w.split()) <= _HEADING_WORDS and not (act and len(w.split()) > 4) for part, w, act in zip(kinds, words, acts, strict=True)]
+        self._heads = [
+            part.kind in _ASSESSES and len(w.split()) <= _HEADING_WORDS and not (act and len(w.split()) > 4)
+            for part, w, act in zip(kinds, words, acts, strict=True)
+        ]
         self._planned = []
         for i, part in enumerate(kinds):
             answered = acts[i]

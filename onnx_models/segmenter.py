@@ -45,7 +45,8 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("impression", r"^impressions?\b|^conclusions?$|^interpretation"),
     ("findings", r"findings|gross description|microscopic|^comparison|^specimen"),
     ("imaging", r"imaging|radiolog|x-?rays?\b|^cxr|^ct\b|^mri\b|ultraso|echocardio|^echo\b|^ekg|^ecg|electrocardio|diagnostic stud|studies"),
-    ("labs", r"^labs?\b|laborator|lab (?:data|results|values)|^results?\b|pertinent (?:results|data)|diagnostic (?:data|results|test)|^data\b|^cultures?|microbiolog"),
+    ("labs", r"^labs?\b|laborator|lab (?:data|results|values)|^results?\b|pertinent (?:results|data)|diagnostic (?:data|results|test)|^data\b|^cultures?|"
+     r"microbiolog"),
     ("vitals", r"vital|^vs$|^measurements"),
     ("exam", r"physical|^exam|examination|^pe\b|^objective|^o:|mental status|^mse$|neurolog\w* exam|general appearance"),
     ("nutrition", r"nutrition|^diet"),
@@ -90,13 +91,13 @@ def _headings(text: str) -> list[tuple[int, int, str, str]]:
         words = title.split()
         kind = kind_of(title) if len(words) <= 7 else None
         # A bare line of a few words is a heading when the table knows it and it is written as one.
-        if capitals and (kind or len(words) <= 6 and not re.search(r"\d", title)) or kind and (colon or title.istitle() or _is_title_case(words)):
+        if (capitals and (kind or (len(words) <= 6 and not re.search(r"\d", title)))) or (kind and (colon or title.istitle() or _is_title_case(words))):
             found[match.start("title")] = (match.start("title"), match.end(), kind or "other", title)
     for match in _INLINE.finditer(text):
         title = (match["line"] or match["caps"]).strip()
         begin = match.start("line") if match["line"] else match.start("caps")
         kind = kind_of(title) if len(title.split()) <= 7 else None
-        if kind or title.isupper() and len(title) > 3:
+        if kind or (title.isupper() and len(title) > 3):
             found.setdefault(begin, (begin, match.end(), kind or "other", title))
     return [found[b] for b in sorted(found)]
 

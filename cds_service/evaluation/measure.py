@@ -78,7 +78,8 @@ def notes(product: Product, gold: Sequence[GoldNote], progress: Callable[[int], 
         neutral = {c for g in note.codes for c in (g.code, *g.alternatives)}
         missed = [sorted(group)[0] for group in required if not group & set(said)]
         extra = [c for c in said if c not in neutral]
-        counts = Counter(required=len(required), met=len(required) - len(missed), said=sum(any(c in g for g in required) for c in said) + len(extra), extra=len(extra))
+        hits = sum(any(c in g for g in required) for c in said)
+        counts = Counter(required=len(required), met=len(required) - len(missed), said=hits + len(extra), extra=len(extra))
         firsts = {c for g in note.codes if g.principal or g.may_be_first for c in (g.code, *g.alternatives)}
         totals += counts
         totals["principal"] += bool(said and said[0] in firsts)
@@ -98,7 +99,8 @@ def notes(product: Product, gold: Sequence[GoldNote], progress: Callable[[int], 
         {
             "notes": len(gold), "precision": score.precision, "recall": score.recall, "f1": score.f1,
             "category_recall": totals["category met"] / max(1, totals["required"]), "principal_right": totals["principal"] / max(1, len(gold)),
-            "forbidden_codes_a_note": totals["forbidden"] / max(1, len(gold)), "calibration_error": calibration_error(np.array(probability), np.array(right)) if right else 0.0,
+            "forbidden_codes_a_note": totals["forbidden"] / max(1, len(gold)),
+            "calibration_error": calibration_error(np.array(probability), np.array(right)) if right else 0.0,
             "excerpts_verbatim": totals["verbatim"] / max(1, totals["excerpts"]),
         },
         {"by source and setting": {name: _score(c) for name, c in sorted(groups.items())}},

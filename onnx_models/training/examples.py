@@ -59,7 +59,8 @@ def from_phrase(phrase: Phrase, tabular: TabularList) -> Example:
     """Return a phrase as example: a note of one line."""
     codes = [tabular.stem(c) for c in ((phrase.code, *phrase.alternatives) if phrase.code else ())]
     terms = (Term(phrase.text, phrase.code, "phrase"),) if phrase.code else ()
-    return Example(f"phrase:{phrase.text}", "phrase", phrase.text, CLINICAL_NOTE, (frozenset(codes),) if codes else (), frozenset(), terms, for_ranker(phrase.text) or not terms)
+    required = (frozenset(codes),) if codes else ()
+    return Example(f"phrase:{phrase.text}", "phrase", phrase.text, CLINICAL_NOTE, required, frozenset(), terms, for_ranker(phrase.text) or not terms)
 
 
 def training_examples(data: Path, tabular: TabularList) -> list[Example]:

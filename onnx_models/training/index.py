@@ -121,7 +121,8 @@ def build_lexicon(
     for windows in background:
         common.update(windows & entries.keys())
     keys = np.array(sorted(k for k in entries if common[k] <= _TOO_COMMON * max(1, len(background)) or uses.get(k)), np.uint64)
-    first, concept, sources, share, rates = [0], [], [], [], ([], [])
+    first, concept, sources, share = [0], [], [], []
+    rates: tuple[list[float], list[float]] = ([], [])
     for key in (int(k) for k in keys):
         total = sum(uses[key].values()) if key in uses else 0
         for row, flags in entries[key].items():

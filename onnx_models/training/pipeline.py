@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 
 from onnx_models.errors import ArtefactError
 from onnx_models.normalise import NORMAL_FORM
-from onnx_models.runtime import Encoder
+from onnx_models.runtime import Encoder, Vectors
 from onnx_models.training.corpora import background, us_code_uses
 from onnx_models.training.encoder import HardPairs, Pairs, Recipe, fine_tune
 from onnx_models.training.examples import Example, encoder_terms, training_examples
@@ -154,9 +154,9 @@ class Pipeline:
     @cached_property
     def _knowledge(self) -> Knowledge:
         encoder = Encoder(self._out, threads=self._threads)
-        known: dict[str, np.ndarray] = {}
+        known: dict[str, Vectors] = {}
 
-        def encode(texts: list[str]) -> np.ndarray:
+        def encode(texts: Sequence[str]) -> Vectors:
             fresh = list(dict.fromkeys(t for t in texts if t not in known))
             known.update(zip(fresh, encoder.encode(fresh), strict=True) if fresh else ())
             return np.stack([known[t] for t in texts])
