@@ -41,7 +41,8 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("hpi", r"history of (?:the )?(?:present|presenting)|present(?:ing)? illness|^hpi\b|^subjective|^s:|history of (?:chief )?complaint|clinical history|"
      r"brief history|interim history|^history and physical|^interval|narrative|^background"),
     ("indication", r"indication"),
-    ("procedure", r"procedure|operation|operative (?:note|report|course|technique)|^technique|description of|^anesthesia|surgery performed|details of"),
+    ("procedure", r"procedure|operation|blood loss|^drains?$|tourniquet|^implants?$|^specimens?|urine output|^(?:iv )?fluids$|"
+     r"operative (?:note|report|course|technique)|^technique|description of|^anesthesia|surgery performed|details of"),
     ("impression", r"^impressions?\b|^conclusions?$|^interpretation"),
     ("findings", r"findings|gross description|microscopic|^comparison|^specimen"),
     ("imaging", r"imaging|radiolog|x-?rays?\b|^cxr|^ct\b|^mri\b|ultraso|echocardio|^echo\b|^ekg|^ecg|electrocardio|diagnostic stud|studies"),
@@ -118,8 +119,10 @@ def sections(text: str, declared: Sequence[tuple[str, int, int]] = ()) -> tuple[
     result: list[Section] = []
     previous, kind, title = 0, "preamble", ""
     for begin, end, new_kind, new_title in (marks[b] for b in sorted(marks)):
-        if new_kind in ("other", "exam", "imaging", "findings", "vitals", "procedure") and kind in ("ros", "exam") and _SYSTEM.match(new_title.lower()):
-            continue
+        if new_kind in ("other", "exam", "imaging", "findings", "vitals", "procedure") and _SYSTEM.match(new_title.lower()):
+            if kind in ("ros", "exam", "findings", "imaging"):
+                continue
+            new_kind = "exam"
         if begin < previous:  # a heading inside the heading before it
             continue
         if text[previous:begin].strip() or title:
