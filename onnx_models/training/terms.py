@@ -44,11 +44,10 @@ class TabularList:
             terms = [n.text or "" for tag in ("inclusionTerm", "includes") for i in diag.findall(tag) for n in i.findall("note")]
             self.inclusion[code] = terms
             self.children[code] = [c.findtext("name") or "" for c in diag.findall("diag")]
-        listing = (data / "code-list-April-2026.txt").read_text().split()
-        self.billable: set[str] = set()
-        for raw in listing:
-            code = raw if len(raw) <= 3 or "." in raw else f"{raw[:3]}.{raw[3:]}"
-            self.billable.add(code)
+        listing = sorted(c.replace(".", "") for c in (data / "code-list-April-2026.txt").read_text().split() if re.fullmatch(r"[A-Z]\d\w[.\w]*", c))
+        # The list holds headings too: a code is billable when no longer one begins with it.
+        leaves = [c for c, after in zip(listing, [*listing[1:], ""], strict=True) if not after.startswith(c)]
+        self.billable = {c if len(c) <= 3 else f"{c[:3]}.{c[3:]}" for c in leaves}
 
     def stem(self, code: str) -> str:
         """Return `code` without its 7th character and placeholders, where the tabular list defines the shorter code."""
