@@ -3,7 +3,7 @@
 from fhir_mappers.client import FhirClient
 from fhir_mappers.errors import BadResource, DeadlineExceeded, FhirError, ServerError, ServerRefused, ServerUnavailable, WrongPatient
 from fhir_mappers.gathering import Fetched, fetch_attachments, fetch_encounter
-from fhir_mappers.reader import read_bundle, read_resources
+from fhir_mappers.reader import read_bundle, read_resources, warm_up
 from fhir_mappers.record import EncounterRecord, Note, Skipped
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "fetch_encounter",
     "read_bundle",
     "read_resources",
+    "warm_up",
 ]

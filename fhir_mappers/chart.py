@@ -46,13 +46,15 @@ class Chart:
                 chart._by_reference.setdefault(entry.url, entry)
         return chart
 
-    def drop_entered_in_error(self) -> None:
-        """Leave out what its source calls an error, and say so."""
+    def drop_unusable(self) -> None:
+        """Leave out what its source calls an error, and what says that it must not be read plainly (FHIR R4, 2.4.1.3); say so."""
         kept = []
         for entry in self.entries:
             marks = {elements.code(entry.resource, n) for n in ("status", "verificationStatus", "docStatus", "clinicalStatus")}
             if "entered-in-error" in marks:
                 self.skip(entry.source, "It is marked as entered in error. Nothing to do: it is left out.")
+            elif entry.resource.get("modifierExtension"):
+                self.skip(entry.source, "It has a modifierExtension, which may turn its meaning around. It is left out; send it without one.")
             else:
                 kept.append(entry)
         self.entries = tuple(kept)

@@ -7,6 +7,7 @@ a redirect or an attachment that leads elsewhere is refused before anything is s
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ _RETRY_STATUS = frozenset({429, 503})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FHIR_JSON = "application/fhir+json"
 _JSON_TYPES = frozenset({_FHIR_JSON, "application/json+fhir", "application/json", "text/json"})
+_TOKEN = re.compile(r"[\x21-\x7e]+")  # RFC 6749, appendix A.12
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -72,6 +74,8 @@ class FhirClient:
         """Address the server at `base_url` (http or https). `deadline_s` bounds each call with all its pages and retries."""
         if origin(base_url)[0] not in _PORTS or not origin(base_url)[1]:
             raise ServerUnavailable("The FHIR base URL is not an http or https address.", "Give an address such as https://fhir.example.org/r4.")
+        if token and not _TOKEN.fullmatch(token):
+            raise ServerRefused("The access token has characters that no token has.", "Pass fhirAuthorization.access_token as it came.", 401)
         self.base_url = base_url.rstrip("/") + "/"
         self.deadline_s = deadline_s
         self._auth = _Bearer(token)
@@ -100,7 +104,11 @@ class FhirClient:
 
         Raises ServerError.
         """
-        return self._json(self._absolute(reference), None, self._until(until))
+        resource = self._json(self._absolute(reference), None, self._until(until))
+        wanted = elements.identity(reference)
+        if wanted and resource.get("resourceType") != wanted[0]:
+            raise BadAnswer(f"The FHIR server answered a read of {wanted[0]} with another resource.", "Check that the base URL is the FHIR endpoint.")
+        return resource
 
     def search(self, resource_type: str, params: Params | None = None, *, limit: int = 1000, until: float | None = None) -> list[Resource]:
         """Return the resources that match, of all pages, at most `limit`; OperationOutcome entries are left out.
@@ -132,7 +140,7 @@ class FhirClient:
         absolute = urljoin(self.base_url, url)
         if origin(absolute) != origin(self.base_url):
             raise ServerRefused(
-                "The address leads to another host than the FHIR server, so nothing was sent there.",
+                "The address leads to another origin (scheme, host, port) than the FHIR server, so nothing was sent there.",
                 "Serve notes and result pages from the FHIR server's own origin.",
                 0,
             )
@@ -204,12 +212,14 @@ class FhirClient:
                 )
         except requests.Timeout:
             raise _late() from None
-        except requests.ConnectionError:
+        except requests.exceptions.SSLError:
+            raise ServerUnavailable("The FHIR server's TLS certificate is not trusted.", "Check the certificate, or add its authority on this host.") from None
+        except requests.RequestException as error:
             if time.monotonic() >= until:
                 raise _late() from None
-            raise
-        except requests.RequestException:
-            raise BadAnswer("The FHIR server's answer can't be read.", "Check the address and the server's compression and headers.") from None
+            if isinstance(error, requests.ConnectionError):
+                raise
+            raise BadAnswer("The FHIR server's answer can't be read.", "Check the server's log: the answer was cut, or is wrongly encoded.") from None
 
     @staticmethod
     def _pause(seconds: float, until: float) -> None:

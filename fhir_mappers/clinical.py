@@ -47,7 +47,7 @@ def problem(entry: Entry, chart: Chart) -> Problem:
     categories |= {found.text.lower() for found in elements.concepts(resource, "category") if found.text}
     diagnosis = any("encounter" in c and "diagnos" in c for c in categories) or "diagnosis" in categories
     if not categories:
-        diagnosis = encounter_reference(resource) is not None
+        diagnosis = bool(encounter_references(resource))
     return Problem(
         source=source,
         concept=_named(elements.concept(resource.get("code")), "code"),
@@ -148,7 +148,8 @@ def coverage(entry: Entry, chart: Chart) -> Coverage:
     return Coverage(entry.source, payer, elements.concept(resource.get("type")))
 
 
-def encounter_reference(resource: Mapping[str, Any]) -> str | None:
-    """Return the reference to the encounter of a resource: R4 `encounter`, STU3 `context`, DocumentReference `context.encounter`."""
-    context = elements.child(resource, "context")
-    return elements.reference(resource, "encounter") or elements.text(context, "reference") or elements.reference(context, "encounter")
+def encounter_references(resource: Mapping[str, Any]) -> list[str]:
+    """Return the references to encounters of a resource: R4 `encounter`, STU3 and R5 `context`, R4 DocumentReference `context.encounter`."""
+    contexts = list(elements.children(resource, "context"))
+    named = [*elements.children(resource, "encounter"), *contexts, *(e for c in contexts for e in elements.children(c, "encounter"))]
+    return [ref for item in named if (ref := elements.text(item, "reference"))]

@@ -16,6 +16,7 @@ from fhir_mappers.record import Coding, Concept
 from fhir_mappers.systems import canonical
 
 _EMPTY: Mapping[str, Any] = {}
+_UNWRITABLE = re.compile(r"[\0\ud800-\udfff]")  # NUL and half characters: JSON may carry them, databases and encodings refuse them
 _DATE_TIME = re.compile(
     r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?\s*(Z|z|[+-]\d{2}:?\d{2})?)?)?)?"
 )
@@ -44,7 +45,11 @@ def items(parent: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 def text(parent: Mapping[str, Any], name: str) -> str | None:
     """Return the string `name` without blanks around it, or None where it is absent or empty."""
     value = parent.get(name)
-    return value.strip() or None if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    if not value.isascii() or "\0" in value:
+        value = _UNWRITABLE.sub("\ufffd", value)
+    return value.strip() or None
 
 
 def number(value: object) -> float | None:

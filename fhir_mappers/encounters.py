@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from fhir_mappers import elements
 from fhir_mappers.chart import Chart, Entry
-from fhir_mappers.clinical import encounter_reference
+from fhir_mappers.clinical import encounter_references
 from fhir_mappers.record import Setting
 from fhir_mappers.systems import ENCOUNTER_CLASSES
 
@@ -30,21 +30,27 @@ class EncounterFacts:
         """Return whether a resource is of this encounter: by its reference, else by its date; a draft order always is."""
         if self.id is None or elements.code(entry.resource, "status") == "draft":
             return True
-        ref = encounter_reference(entry.resource)
-        if ref is not None:
-            named = chart.id_of(ref, "Encounter")
-            return named is None or named == self.id
-        return self.covers(_dated(entry))
+        named = _named(entry, chart)
+        return self.id in named if named else self.covers(_dated(entry))
 
     def names(self, entry: Entry, chart: Chart) -> bool:
         """Return whether a resource refers to this encounter."""
-        return self.id is not None and chart.id_of(encounter_reference(entry.resource), "Encounter") == self.id
+        return self.id is not None and self.id in _named(entry, chart)
+
+    def is_foreign(self, entry: Entry, chart: Chart) -> bool:
+        """Return whether a resource refers to other encounters only."""
+        named = _named(entry, chart)
+        return self.id is not None and bool(named) and self.id not in named
 
     def covers(self, moment: datetime | None) -> bool:
         """Return whether a date is that of this encounter; no date, or no period, speaks against nothing."""
         if moment is None or self.start is None:
             return True
         return self.start - _BEFORE <= moment and (self.end is None or moment <= self.end + _AFTER)
+
+
+def _named(entry: Entry, chart: Chart) -> set[str]:
+    return {id_ for ref in encounter_references(entry.resource) if (id_ := chart.id_of(ref, "Encounter"))}
 
 
 def _dated(entry: Entry) -> datetime | None:

@@ -10,10 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from fhir_mappers import elements
-from fhir_mappers.client import CONNECTIONS, Content, FhirClient, Params, Resource
-from fhir_mappers.errors import BadResource, DeadlineExceeded, FhirError
+from fhir_mappers.client import CONNECTIONS, Content, FhirClient, Resource
+from fhir_mappers.errors import BadResource, DeadlineExceeded, FhirError, ServerRefused
 from fhir_mappers.notes.documents import attachments
 from fhir_mappers.record import Skipped
 
@@ -22,6 +23,7 @@ T = TypeVar("T")
 
 _PAGE = "100"
 _LIMIT = 500  # resources of one search
+_MEDICATIONS = 50  # read one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +42,26 @@ def fetch_encounter(client: FhirClient, patient_id: str, encounter_id: str | Non
     until = time.monotonic() + client.deadline_s
     pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="fhir")
     try:
-        patient = pool.submit(client.read, f"Patient/{patient_id}", until=until)
-        encounter = pool.submit(client.read, f"Encounter/{encounter_id}", until=until) if encounter_id else None
-        jobs = [(t, pool.submit(client.search, t, p, limit=_LIMIT, until=until)) for t, p in _searches(patient_id, encounter_id)]
+        patient = pool.submit(client.read, f"Patient/{quote(patient_id, safe='')}", until=until)
+        encounter = pool.submit(client.read, f"Encounter/{quote(encounter_id, safe='')}", until=until) if encounter_id else None
+        jobs = [(t, pool.submit(_search, client, t, p, until)) for t, p in _searches(patient_id, encounter_id)]
         first = [_result(patient, until)] + ([_result(encounter, until)] if encounter else [])
         since = (elements.day(elements.child(first[-1], "period").get("start")) if encounter else None) or today or date.today()
-        jobs += [
-            (t, pool.submit(client.search, t, p, limit=_LIMIT, until=until)) for t, p in _dated_searches(patient_id, encounter_id, since)
-        ]
-        found: dict[str, Resource] = {f"{r.get('resourceType')}/{r.get('id')}": r for r in first}
+        jobs += [(t, pool.submit(_search, client, t, p, until)) for t, p in _dated_searches(patient_id, encounter_id, since)]
+        found: dict[str, Resource] = {_key(r): r for r in first}
         skipped: list[Skipped] = []
         for resource_type, job in jobs:
             try:
-                for resource in _result(job, until):
-                    found.setdefault(f"{resource.get('resourceType')}/{resource.get('id') or id(resource)}", resource)
+                page = _result(job, until)
             except FhirError as error:
                 skipped.append(Skipped(resource_type, str(error)))
+                continue
+            if len(page) == _LIMIT:
+                skipped.append(Skipped(resource_type, f"Only the first {_LIMIT} were read. Review older ones by their own encounter."))
+            for resource in page:
+                found.setdefault(_key(resource), resource)
+        for resource in _medications(client, found, pool, until):
+            found.setdefault(_key(resource), resource)
         completed = _attachments(client, found.values(), pool, until)
         return Fetched(completed.resources, tuple(dict.fromkeys((*skipped, *completed.skipped))))
     finally:
@@ -71,7 +77,7 @@ def fetch_attachments(client: FhirClient, resources: Iterable[Resource]) -> Fetc
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _searches(patient: str, encounter: str | None) -> list[tuple[str, Params]]:
+def _searches(patient: str, encounter: str | None) -> list[tuple[str, dict[str, str]]]:
     """Searches that need nothing but the ids. Notes of this encounter come first, then the patient's lists."""
     own = {"patient": patient, "encounter": encounter, "_count": _PAGE} if encounter else {"patient": patient, "_count": _PAGE}
     whole = {"patient": patient, "_count": _PAGE}
@@ -92,14 +98,47 @@ def _searches(patient: str, encounter: str | None) -> list[tuple[str, Params]]:
     ]
 
 
-def _dated_searches(patient: str, encounter: str | None, start: date) -> list[tuple[str, Params]]:
+def _dated_searches(patient: str, encounter: str | None, start: date) -> list[tuple[str, dict[str, str]]]:
     """Searches bounded by the encounter's start: recent observations, and notes that name no encounter."""
     recent = {"patient": patient, "date": f"ge{start - LOOKBACK}", "_count": _PAGE}
-    found: list[tuple[str, Params]] = [("Observation", recent | {"category": c}) for c in ("laboratory", "vital-signs")]
+    found = [("Observation", recent | {"category": c}) for c in ("laboratory", "vital-signs")]
     if encounter:
         near = {"patient": patient, "date": f"ge{start - timedelta(days=1)}", "_count": _PAGE}
         found += [("DocumentReference", near), ("DiagnosticReport", near)]
     return found
+
+
+def _key(resource: Resource) -> str:
+    return f"{resource.get('resourceType')}/{resource.get('id') or id(resource)}"
+
+
+def _search(client: FhirClient, resource_type: str, params: Mapping[str, str], until: float) -> list[Resource]:
+    """Search, and once more without _include where a server refuses that."""
+    try:
+        return client.search(resource_type, params, limit=_LIMIT, until=until)
+    except ServerRefused as error:
+        if error.status != 400 or "_include" not in params:
+            raise
+        plain = {k: v for k, v in params.items() if k != "_include"}
+        return client.search(resource_type, plain, limit=_LIMIT, until=until)
+
+
+def _medications(client: FhirClient, found: Mapping[str, Resource], pool: ThreadPoolExecutor, until: float) -> list[Resource]:
+    """Return the Medications that orders refer to and that did not come along. One that can't be had is named by its order's display."""
+    wanted: dict[str, None] = {}
+    for resource in found.values():
+        ref = elements.reference(resource, "medicationReference") or ""
+        named = elements.identity(ref)
+        if named and named[0] == "Medication" and "/".join(named) not in found:
+            wanted["/".join(named)] = None
+    jobs = [pool.submit(client.read, ref, until=until) for ref in list(wanted)[:_MEDICATIONS]]
+    read: list[Resource] = []
+    for job in jobs:
+        try:
+            read.append(_result(job, until))
+        except FhirError:
+            continue
+    return read
 
 
 def _result(job: Future[T], until: float) -> T:

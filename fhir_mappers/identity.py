@@ -52,5 +52,17 @@ def check_patients(chart: Chart, patient_id: str) -> None:
                 raise _wrong(entry.source)
 
 
+def drop_other_subjects(chart: Chart) -> None:
+    """Leave out what is about a group, a place or a device, and say so."""
+    kept: list[Entry] = []
+    for entry in chart.entries:
+        named = elements.identity(elements.reference(entry.resource, "subject") or "")
+        if named and named[0] != "Patient":
+            chart.skip(entry.source, f"It is about a {named[0][:40]}, not about a patient. Nothing to do: it is left out.")
+        else:
+            kept.append(entry)
+    chart.entries = tuple(kept)
+
+
 def _wrong(source: str) -> WrongPatient:
     return WrongPatient(f"{source} is about another patient than the one asked for.", "Send only resources of that patient; check the query or the token.")

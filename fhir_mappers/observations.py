@@ -11,8 +11,13 @@ from fhir_mappers.chart import Chart, Entry
 from fhir_mappers.errors import BadResource
 from fhir_mappers.record import Observation, ReferenceRange
 from fhir_mappers.systems import LOINC, VITAL_SIGNS
+from fhir_mappers.units import canonical, is_known, ucum
 
 _NUMBER = re.compile(r"\s*(<=|>=|<|>)?\s*([-+]?\d+(?:\.\d+)?)\s*(%|[A-Za-z\[][^\s]{0,20})?\s*")
+_WORDS = {  # what local systems write instead of the codes of v3-ObservationInterpretation
+    "high": "H", "above normal": "H", "low": "L", "below normal": "L", "normal": "N", "abnormal": "A", "critical high": "HH", "critically high": "HH",
+    "high panic": "HH", "critical low": "LL", "critically low": "LL", "low panic": "LL", "critical": "AA", "critical abnormal": "AA",
+}  # fmt: skip
 _UNREAD = frozenset({"cancelled", "registered"})
 
 
@@ -35,6 +40,7 @@ def observations(entry: Entry, chart: Chart) -> Iterator[Observation]:
             continue
         number, unit, words, comparator = value
         count += 1
+        usual = canonical(number, unit, named.code_in(LOINC)) if number is not None else None
         yield Observation(
             source=source,
             concept=named,
@@ -42,26 +48,28 @@ def observations(entry: Entry, chart: Chart) -> Iterator[Observation]:
             effective=effective,
             value=number,
             unit=unit,
+            canonical_value=usual[0] if usual else None,
+            canonical_unit=usual[1] if usual else None,
             value_text=words,
             comparator=comparator,
             interpretation=_interpretation(part),
-            reference_range=_range(part),
+            reference_range=_range(part, unit),
         )
-    if not count and not elements.children(resource, "hasMember"):
+    if not count and not {"hasMember", "component", "dataAbsentReason", "related"} & resource.keys():
         raise BadResource("It has no code or no value.", "Send value[x] or component.value[x].")
 
 
 def _value(part: Mapping[str, Any]) -> tuple[float | None, str | None, str | None, str | None] | None:
     quantity = elements.child(part, "valueQuantity")
     if (number := elements.number(quantity.get("value"))) is not None:
-        return number, elements.text(quantity, "code") or elements.text(quantity, "unit"), None, elements.text(quantity, "comparator")
+        return number, _unit(quantity), None, elements.text(quantity, "comparator")
     for name in ("valueInteger", "valueDecimal"):
         if (number := elements.number(part.get(name))) is not None:
             return number, None, None, None
     if words := elements.text(part, "valueString"):
         match = _NUMBER.fullmatch(words)
         if match:
-            return float(match.group(2)), match.group(3), words, match.group(1)
+            return float(match.group(2)), ucum(match.group(3)) if match.group(3) else None, words, match.group(1)
         return None, None, words, None
     if coded := elements.concept(part.get("valueCodeableConcept")):
         return None, None, coded.label, None
@@ -85,11 +93,24 @@ def _category(resource: Mapping[str, Any]) -> str:
 
 
 def _interpretation(part: Mapping[str, Any]) -> str | None:
-    return next((c.codings[0].code if c.codings else c.text for c in elements.concepts(part, "interpretation")), None)
+    for found in elements.concepts(part, "interpretation"):
+        words = [*(c.code for c in found.codings), *(c.display for c in found.codings if c.display), found.text or ""]
+        return next((_WORDS[w.lower()] for w in words if w.lower() in _WORDS), words[0])
+    return None
 
 
-def _range(part: Mapping[str, Any]) -> ReferenceRange | None:
+def _unit(quantity: Mapping[str, Any]) -> str | None:
+    """Return the UCUM code, or the unit in words where the code is none."""
+    written = [w for name in ("code", "unit") if (w := elements.text(quantity, name))]
+    return next((u for w in written if is_known(u := ucum(w))), written[0] if written else None)
+
+
+def _range(part: Mapping[str, Any], unit: str | None) -> ReferenceRange | None:
+    """Return the first range; limits in another unit than the value's are left out, since they can't be compared."""
     for given in elements.children(part, "referenceRange"):
+        bounds = (elements.child(given, "low"), elements.child(given, "high"))
+        if any((u := _unit(b)) is not None and unit is not None and u != unit for b in bounds):
+            continue
         low = elements.number(elements.child(given, "low").get("value"))
         high = elements.number(elements.child(given, "high").get("value"))
         words = elements.text(given, "text")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
-from fhir_mappers import clinical, elements
+from fhir_mappers import clinical, conformance, elements, units
 from fhir_mappers.chart import Chart, Entry
-from fhir_mappers.encounters import encounter_facts
+from fhir_mappers.encounters import EncounterFacts, encounter_facts
 from fhir_mappers.errors import BadResource
-from fhir_mappers.identity import check_patients, sole_patient
+from fhir_mappers.identity import check_patients, drop_other_subjects, sole_patient
 from fhir_mappers.notes.selection import notes_of
 from fhir_mappers.observations import observations
-from fhir_mappers.record import EncounterRecord, Observation, Patient, Skipped
+from fhir_mappers.record import EncounterRecord, Observation, Patient, Problem, Skipped
 
 T = TypeVar("T")
 
@@ -57,6 +58,12 @@ def read_resources(
     return _record(entries, patient_id, encounter_id, left, today, guess_encounter=False)
 
 
+def warm_up() -> None:
+    """Load the models and the units now rather than with the first request."""
+    conformance.warm_up()
+    units.canonical(1.0, "mg/dL", None)
+
+
 def _add(resource: object, place: str, url: str | None, entries: list[Entry], skipped: list[Skipped]) -> None:
     """Add a resource, or those of a Bundle; the same resource given twice counts once."""
     if not isinstance(resource, Mapping) or not elements.text(resource, "resourceType"):
@@ -82,27 +89,35 @@ def _add(resource: object, place: str, url: str | None, entries: list[Entry], sk
 def _record(
     entries: list[Entry], patient_id: str, encounter_id: str | None, skipped: list[Skipped], today: date | None, *, guess_encounter: bool
 ) -> EncounterRecord:
-    unique = list({(e.source, e.url if e.source.startswith("Bundle") else None): e for e in reversed(entries)}.values())[::-1]
-    chart = Chart.of(unique, today or datetime.now(UTC).date())
+    unique: dict[str, Entry] = {}
+    for entry in entries:
+        unique.setdefault(entry.source, entry)
+    chart = Chart.of(unique.values(), today or datetime.now(UTC).date())
     chart.skipped += skipped
     check_patients(chart, patient_id)
-    chart.drop_entered_in_error()
+    drop_other_subjects(chart)
+    chart.drop_unusable()
+    for entry in chart.entries:
+        if lost := conformance.departures(entry.resource):
+            chart.skip(entry.source, f"It was read without {', '.join(lost)}, which R4 has in another form. Correct it at its source.")
     facts = encounter_facts(chart, encounter_id, guess=guess_encounter)
     patient = next((p for e in chart.of_type("Patient") for p in _each(e, chart, clinical.patient)), None) or Patient(patient_id)
 
     def every(types: tuple[str, ...], read: Callable[[Entry, Chart], T], *, own: bool = False) -> tuple[T, ...]:
-        chosen = (e for e in chart.of_type(*types) if not own or facts.owns(e, chart))
+        given = list(chart.of_type(*types))
+        chosen = [e for e in given if not own or facts.owns(e, chart)]
+        if others := len(given) - len(chosen):
+            chart.skip(given[0].type, f"{others} of other encounters were not read. Nothing to do: each encounter is coded on its own.")
         return tuple(found for e in chosen for found in _each(e, chart, read))
 
-    problems = every(("Condition",), clinical.problem)
     return EncounterRecord(
-        patient=patient,
+        patient=replace(patient, id=patient_id),
         encounter_id=facts.id,
         setting=facts.setting,
         start=facts.start,
         end=facts.end,
         notes=notes_of(chart, facts),
-        problems=problems,
+        problems=_problems(chart, facts),
         observations=tuple(_observations(chart)),
         medications=every(("MedicationRequest", "MedicationOrder", "MedicationStatement", "MedicationAdministration"), clinical.medication),
         orders=every(("ServiceRequest", "DeviceRequest", "ProcedureRequest", "DeviceUseRequest"), clinical.order, own=True),
@@ -112,6 +127,21 @@ def _record(
         coverages=every(("Coverage",), clinical.coverage),
         skipped=tuple(dict.fromkeys(chart.skipped)),
     )
+
+
+def _problems(chart: Chart, facts: EncounterFacts) -> tuple[Problem, ...]:
+    """Return the problem list and the diagnoses of this encounter."""
+    found: list[Problem] = []
+    others = 0
+    for entry in chart.of_type("Condition"):
+        for problem in _each(entry, chart, clinical.problem):
+            if problem.category == "encounter-diagnosis" and facts.is_foreign(entry, chart):
+                others += 1
+            else:
+                found.append(problem)
+    if others:
+        chart.skip("Condition", f"{others} diagnoses of other encounters were not read. Nothing to do: each encounter is coded on its own.")
+    return tuple(found)
 
 
 def _each(entry: Entry, chart: Chart, read: Callable[[Entry, Chart], T]) -> Iterator[T]:

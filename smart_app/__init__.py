@@ -1,3 +1,22 @@
 """The SMART on FHIR app: the full rationale on the note itself."""
 
-__all__: list[str] = []
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from smart_app.services import Services
+from smart_app.settings import ClientAuth, Issuer, SmartSettings, read_settings
+from smart_app.views import blueprint
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from cds_service.application import Application
+
+__all__ = ["ClientAuth", "Issuer", "Services", "SmartSettings", "read_settings", "register"]
+
+
+def register(app: Flask, application: Application) -> None:
+    """Add the SMART app to the service's web app; raises ConfigurationError where its settings are wrong."""
+    settings = read_settings(application.settings.smart, public_url=application.settings.public_url, database_url=application.settings.database_url)
+    app.register_blueprint(blueprint(Services.build(settings, application, application.knowledge)))

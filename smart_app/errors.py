@@ -7,6 +7,8 @@ Tree:
         ServerFailure        the EHR's authorisation or FHIR server failed or answered wrongly
         SessionLost          no session for this chart, or it has ended
         AccessDenied         the person or the link may not see this review
+        DecisionConflict     somebody else decided meanwhile
+        DecisionRefused      the decision can't be recorded as it was sent
 
 No message holds a token, a name of a patient or words of a note: messages reach pages and logs.
 """
@@ -57,3 +59,15 @@ class AccessDenied(SmartError):
     """This person, or this link, may not see the review."""
 
     status = 403
+
+
+class DecisionConflict(SmartError):
+    """Somebody else decided on the same code meanwhile."""
+
+    status = 409
+
+
+class DecisionRefused(SmartError):
+    """The decision can't be recorded as it was sent."""
+
+    status = 422

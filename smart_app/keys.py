@@ -14,7 +14,7 @@ from pathlib import Path
 
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 
 from smart_app.errors import ConfigurationError
 
@@ -76,7 +76,7 @@ class SigningKeys:
 
 def read_key_set(document: Mapping[str, object]) -> KeySet:
     """Return the keys of a JWK set, leaving out those of unknown kinds."""
-    keys = []
+    keys: list[Key] = []
     entries = document.get("keys")
     for entry in entries if isinstance(entries, list) else []:
         try:

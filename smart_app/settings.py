@@ -24,7 +24,7 @@ class ClientAuth(StrEnum):
     """How the app proves who it is at the token endpoint (SMART App Launch 2.2, client authentication)."""
 
     PUBLIC = "public"
-    SECRET = "client_secret_basic"
+    SECRET = "client_secret_basic"  # noqa: S105 - the name of a method, not a secret
     PRIVATE_KEY = "private_key_jwt"
 
 
@@ -119,6 +119,37 @@ def is_safe_url(url: str) -> bool:
         return False
 
 
+def read_settings(values: Mapping[str, object], *, public_url: str, database_url: str | None = None) -> SmartSettings:
+    """Return the app's settings from the section `smart` of the service's settings; raises ConfigurationError.
+
+    `public_url` is where browsers reach the service, `database_url` the service's own store; a `database_url` of the
+    section itself wins.
+    """
+    known = {f.name for f in fields(SmartSettings)} - {"public_url"}
+    unknown = set(values) - known
+    if unknown:
+        raise _wrong("smart", f"has unknown fields: {', '.join(sorted(unknown))}")
+    base = public_url.rstrip("/")
+    if not is_safe_url(base):
+        raise _wrong("public_url", "must be an absolute https URL (http only on a loopback address)")
+    entries = values.get("issuers") or ()
+    if not isinstance(entries, (list, tuple)) or not all(isinstance(entry, Mapping) for entry in entries):
+        raise _wrong("issuers", "must be a list of tables, one for each EHR")
+    issuers = tuple(read_issuer(entry) for entry in entries)
+    twins = {issuer.iss for issuer in issuers if sum(other.iss == issuer.iss for other in issuers) > 1}
+    if twins:
+        raise _wrong("issuers", f"names an EHR twice: {', '.join(sorted(twins))}")
+    return SmartSettings(
+        public_url=base,
+        issuers=issuers,
+        session_key=str(values["session_key"]) if values.get("session_key") else None,
+        private_key=Path(str(values["private_key"])) if values.get("private_key") else None,
+        session_minutes=int(_positive(values, "session_minutes", 60)),
+        timeout_s=_positive(values, "timeout_s", 10.0),
+        database_url=str(values.get("database_url") or "") or database_url,
+    )
+
+
 def read_issuer(entry: Mapping[str, object]) -> Issuer:
     """Return one issuer from its settings; raises ConfigurationError that names the wrong field."""
     values = {key: value for key, value in entry.items() if value is not None}
@@ -150,6 +181,16 @@ def read_issuer(entry: Mapping[str, object]) -> Issuer:
         tenant=str(values.get("tenant", "default")),
         coders=frozenset(_strings(values.get("coders"))),
     )
+
+
+def _positive(values: Mapping[str, object], field: str, default: float) -> float:
+    try:
+        number = float(str(values.get(field, default)))
+    except ValueError as error:
+        raise _wrong(field, "must be a number") from error
+    if not 0 < number < 100_000:
+        raise _wrong(field, "must be a number greater than 0")
+    return number
 
 
 def _strings(value: object) -> tuple[str, ...]:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 from cds_service.review.codeset import ICD10CM, CodeSet
-from cds_service.review.knowledge import Knowledge
+from cds_service.review.cues import lower
 from cds_service.review.model import Evidence, EvidenceKind
 from fhir_mappers.record import EncounterRecord, Note, Setting
-from onnx_models.reading import Mention, NoteReading
+from onnx_models.reading import Assertion, Certainty, Mention, NoteReading
+
+if TYPE_CHECKING:
+    from cds_service.review.knowledge import Knowledge
 
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -44,12 +48,43 @@ class Case:
     codes: CodeSet
     on: date  # date of service or discharge: decides which codes and rules are in force
     notes: tuple[Note, ...]  # read notes, oldest first
+    sha256: Mapping[str, str]  # of the notes' texts, by source
     statements: tuple[Statement, ...]  # in order of place
+    _said: dict[str, tuple[Evidence, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _lowered: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def inpatient(self) -> bool:
         """True where guideline sections II and III apply (else IV)."""
         return self.record.setting is Setting.INPATIENT
+
+    def counts(self, assertion: Assertion) -> bool:
+        """Tell whether what is stated so is coded as present.
+
+        Uncertain diagnoses are for inpatients (II.H, III.C) and never for outpatients (IV.H).
+        """
+        if assertion.certainty is Certainty.POSSIBLE and self.inpatient:
+            return replace(assertion, certainty=Certainty.CERTAIN).is_asserted
+        return assertion.is_asserted
+
+    def said(self, cue: str) -> tuple[Evidence, ...]:
+        """Return every place where the wording `cue` of the table stands, however asserted, oldest note first."""
+        if cue not in self._said:
+            self._said[cue] = tuple(self._find(cue))
+        return self._said[cue]
+
+    def asserted(self, cue: str) -> tuple[Evidence, ...]:
+        """Return the places where the wording is said of the patient, now and without doubt."""
+        return tuple(e for e in self.said(cue) if e.assertion and e.assertion.is_asserted)
+
+    def _find(self, cue: str) -> Iterable[Evidence]:
+        for note in self.notes:
+            if note.source not in self._lowered:
+                self._lowered[note.source] = lower(note.text)
+            sha256 = self.sha256[note.source]
+            for found in self.knowledge.cues.find(cue, self._lowered[note.source], note.text, self.readings[note.source]):
+                words = note.text[found.begin : found.end]
+                yield Evidence(EvidenceKind.NOTE, note.source, words, found.begin, found.end, found.section, found.assertion, sha256, note.date)
 
 
 def note_sha256(note: Note) -> str:
@@ -65,7 +100,9 @@ def open_case(record: EncounterRecord, readings: Mapping[str, NoteReading], know
     """
     on = record.service_date(today)
     notes = tuple(sorted((n for n in record.notes if n.source in readings), key=_age))
-    return Case(record, readings, knowledge, knowledge.code_sets.in_force(ICD10CM, on), on, notes, tuple(_statements(notes, readings)))
+    sha256 = {n.source: note_sha256(n) for n in notes}
+    codes = knowledge.code_sets.in_force(ICD10CM, on)
+    return Case(record, readings, knowledge, codes, on, notes, sha256, tuple(_statements(notes, readings, sha256)))
 
 
 def _age(note: Note) -> tuple[datetime, str]:
@@ -73,23 +110,9 @@ def _age(note: Note) -> tuple[datetime, str]:
     return when if when.tzinfo else when.replace(tzinfo=UTC), note.source
 
 
-def _statements(notes: Iterable[Note], readings: Mapping[str, NoteReading]) -> Iterable[Statement]:
+def _statements(notes: Iterable[Note], readings: Mapping[str, NoteReading], sha256: Mapping[str, str]) -> Iterable[Statement]:
     for order, note in enumerate(notes):
-        sha256 = note_sha256(note)
         for mention in sorted(readings[note.source].mentions, key=lambda m: (m.begin, m.end)):
-            yield Statement(note, order, mention, evidence_of(note, sha256, mention))
-
-
-def evidence_of(note: Note, sha256: str, mention: Mention) -> Evidence:
-    """Return a mention as evidence: the verbatim slice of its note."""
-    return Evidence(
-        EvidenceKind.NOTE,
-        note.source,
-        note.text[mention.begin : mention.end],
-        mention.begin,
-        mention.end,
-        mention.section,
-        mention.assertion,
-        sha256,
-        note.date,
-    )
+            words = note.text[mention.begin : mention.end]
+            place = (mention.begin, mention.end, mention.section, mention.assertion)
+            yield Statement(note, order, mention, Evidence(EvidenceKind.NOTE, note.source, words, *place, sha256[note.source], note.date))

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+import tomllib
 import xml.etree.ElementTree as ET
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
 from importlib import resources
+from typing import Any
 
-from cds_service.errors import CodeSetError
+from cds_service.errors import CodeSetError, RuleError
+from cds_service.review.belonging import Belonging
 from cds_service.review.codeset import ICD10CM, CodeSet, CodeSets, Entry
+from cds_service.review.cues import Cues
+from cds_service.review.guidelines import BOOK
+from cds_service.review.rules import RuleBook
 
 DEFAULT_THRESHOLD = 0.5
 _CODE = re.compile(r"[A-Z]\d[0-9A-Z]{1,5}")
@@ -21,12 +27,38 @@ class Knowledge:
     """Everything the review looks up."""
 
     code_sets: CodeSets
+    cues: Cues
+    integral: Belonging  # signs and symptoms to the diagnoses that bring them
+    vaguer: Belonging  # vague names to the codes beside which they say nothing
+    rules: RuleBook
     threshold: float = DEFAULT_THRESHOLD  # least confidence of a code that is suggested
 
     @classmethod
     def load(cls) -> Knowledge:
         """Read the packaged tables. Raises CodeSetError if a file is damaged."""
-        return cls(CodeSets([icd10cm_2026()]))
+        return cls(
+            code_sets=CodeSets([icd10cm_2026()]),
+            cues=Cues.of(_toml("cues.toml")),
+            integral=_belonging("integral.tsv"),
+            vaguer=_belonging("vaguer.tsv"),
+            rules=BOOK,
+        )
+
+
+def _belonging(name: str) -> Belonging:
+    """Return a table of pairs of this package. Raises RuleError where a line is malformed."""
+    try:
+        return Belonging.of((resources.files("cds_service.review") / "tables" / name).read_text(encoding="utf-8").splitlines())
+    except (OSError, ValueError) as error:
+        raise RuleError(f"The table {name} can't be read: {error}.", "Reinstall Marginalia, or mend the line that is named.") from error
+
+
+def _toml(name: str) -> dict[str, Any]:
+    """Return a table of this package. Raises RuleError where it can't be read."""
+    try:
+        return tomllib.loads((resources.files("cds_service.review") / "tables" / name).read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise RuleError(f"The table {name} can't be read: {error}.", "Reinstall Marginalia, or mend the line that is named.") from error
 
 
 def icd10cm_2026() -> CodeSet:

@@ -99,6 +99,7 @@ class NotCoded:
     display: str
     evidence: tuple[Evidence, ...]
     reason: str  # negated | family | historical | ruled out | uncertain (outpatient) | hypothetical | excluded by ... | ...
+    rule: str | None = None  # id of the rule that decided
 
 
 @dataclass(frozen=True, slots=True)

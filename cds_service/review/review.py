@@ -44,6 +44,6 @@ def review(
         NoCodeSetInForce: no ICD-10-CM release is in force on the date of service.
     """
     case = open_case(record, readings, knowledge, today)
-    sheet = propose(case)
+    sheet = knowledge.rules.settle(propose(case), case)
     lines = sequenced(sheet, case)
     return assembled(case, lines, sheet.left_out, id=id, created=created, model=model, skipped=skipped, timing_ms=timing_ms)

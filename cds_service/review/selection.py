@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cds_service.review.case import Case, Statement
 from cds_service.review.model import Alternative, NotCoded, Rationale
@@ -28,7 +28,7 @@ def propose(case: Case) -> Sheet:
     """Return the sheet of codes that the notes assert with at least the threshold, each at its leaf."""
     sheet = Sheet()
     for code, found in sorted(_by_code(case).items()):
-        asserted = [s for s in found if coded_as_present(s.statement.mention.assertion, inpatient=case.inpatient)]
+        asserted = [s for s in found if case.counts(s.statement.mention.assertion)]
         if not asserted:
             sheet = sheet.with_left_out(_left_out(case, code, found))
             continue
@@ -48,14 +48,6 @@ def propose(case: Case) -> Sheet:
             )
             sheet = sheet.with_line(line)
     return sheet
-
-
-def coded_as_present(assertion: Assertion, *, inpatient: bool) -> bool:
-    """Tell whether a statement is coded as if the condition existed.
-
-    Uncertain diagnoses are for inpatients at discharge (II.H, III.C), and never for outpatients (IV.H).
-    """
-    return assertion.is_asserted or (inpatient and replace(assertion, certainty=Certainty.CERTAIN).is_asserted and assertion.certainty is Certainty.POSSIBLE)
 
 
 def reason_left_out(assertion: Assertion, cue: str | None = None) -> str:

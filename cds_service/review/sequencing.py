@@ -1,31 +1,38 @@
 """Sequencing: which diagnosis comes first, and the order of the others.
 
-Guidelines II (principal diagnosis, UHDDS), IV.G (first-listed for outpatients), II.A and I.B.4 (symptoms), I.A.13 (etiology before
-manifestation), I.C.20 (external causes never first), I.C.21.c.16 (Z codes that are first-listed only).
+Guidelines II (principal diagnosis, UHDDS), IV.G (first-listed for outpatients), II.A and I.B.4 (symptoms), I.A.13 and I.A.17 (etiology before
+manifestation, code first, use additional code), I.C.15.a.1 (obstetrics), I.C.20 (external causes never first), I.C.21.c.16 (Z codes).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from cds_service.review.case import Case
-from cds_service.review.codeset import CodeSet
+from cds_service.review.codeset import CodeRange, CodeSet, references
+from cds_service.review.guidelines.conventions import is_etiology
 from cds_service.review.sheet import Line, Sheet
 
 _LEADING = ("diagnosis", "assessment_plan", "impression", "plan")
-_OPENING = ("chief_complaint", "hpi", "hospital_course", "preamble")
+_OPENING = ("chief_complaint", "hpi", "hospital_course", "preamble", "indication", "preop_diagnosis", "admission_diagnosis")
 _NEVER_FIRST = (
     *"VWXY",
-    *("B95", "B96", "B97", "Z16", "Z68"),
+    *("B95", "B96", "B97", "R65.2", "Z16", "Z37", "Z3A", "Z66", "Z67", "Z68"),
     *(f"Z{n}" for n in range(79, 100)),
 )
-_EXAM = ("Z00", "Z01", "Z02")
+_EXAM = ("Z00", "Z01", "Z02", "Z34", "Z38", "Z51.0", "Z51.1")  # first-listed by I.C.21.c.16, I.C.2.e.2, I.C.15.b.1
+_STATUS = tuple(f"Z{n}" for n in range(14, 100) if f"Z{n}" not in ("Z34", "Z38", "Z51"))
 
 
 def sequenced(sheet: Sheet, case: Case) -> tuple[Line, ...]:
     """Return the lines of a sheet in the order of a claim, the principal or first-listed diagnosis first."""
-    place = {line.code: _key(line, case) for line in sheet}
-    return _etiology_first(sorted(sheet, key=lambda line: place[line.code]), case.codes)
+    wished = sorted(sheet, key=lambda line: _key(line, case))
+    before = {line.code: _predecessors(line, wished, case.codes) for line in wished}
+    ordered: dict[str, Line] = {}
+    for line in wished:
+        _place(line, before, ordered, ())
+    return tuple(ordered.values())
 
 
 def may_be_first(code: str, codes: CodeSet) -> bool:
@@ -33,28 +40,59 @@ def may_be_first(code: str, codes: CodeSet) -> bool:
     return not code.startswith(_NEVER_FIRST) and not codes.is_manifestation(code)
 
 
+def _place(line: Line, before: Mapping[str, Sequence[Line]], ordered: dict[str, Line], waiting: tuple[str, ...]) -> None:
+    """Put `line` after everything that must precede it; a circle of notes is broken where it closes."""
+    if line.code in ordered or line.code in waiting:
+        return
+    for earlier in before[line.code]:
+        _place(earlier, before, ordered, (*waiting, line.code))
+    ordered[line.code] = line
+
+
+def _predecessors(line: Line, lines: Sequence[Line], codes: CodeSet) -> list[Line]:
+    """Return the lines that the notes of the tabular list put before `line`."""
+    manifest = codes.is_manifestation(line.code)
+    return [
+        other
+        for other in lines
+        if other.code != line.code
+        and (
+            any(other.code in span for span in _code_first(codes, line.code))
+            or any(line.code in span for span in _use_additional(codes, other.code))
+            or (manifest and is_etiology(codes, other.code, line.code))
+        )
+        and not any(line.code in span for span in _code_first(codes, other.code))
+    ]
+
+
+@lru_cache(maxsize=8192)
+def _code_first(codes: CodeSet, code: str) -> tuple[CodeRange, ...]:
+    return tuple(r for e in codes.ancestors(code) for note in e.code_first for r in references(note))
+
+
+@lru_cache(maxsize=8192)
+def _use_additional(codes: CodeSet, code: str) -> tuple[CodeRange, ...]:
+    return tuple(r for e in codes.ancestors(code) for note in e.use_additional for r in references(note))
+
+
 def _key(line: Line, case: Case) -> tuple[object, ...]:
     code = line.code
     return (
         not may_be_first(code, case.codes),
-        not (code.startswith(_EXAM) and not case.inpatient),
-        code.startswith("R") or code.startswith("Z"),
-        *_where(line),
+        not (code.startswith(_EXAM) and not case.inpatient) and not (code.startswith("O") and code[1] in "0123456789"),
+        code.startswith(_STATUS),
+        code.startswith("R"),
+        *_prominence(line),
         -line.confidence,
         code,
     )
 
 
-def _where(line: Line) -> tuple[int, int]:
+def _prominence(line: Line) -> tuple[int, int]:
     """Return how prominently a line is documented: rank of its best section and first offset in it."""
     best = (9, 0)
     for evidence in line.evidence:
-        rank = _LEADING.index(evidence.section) if evidence.section in _LEADING else len(_LEADING) + (evidence.section not in _OPENING)
-        best = min(best, (min(rank, 1) if rank < len(_LEADING) else rank, evidence.begin or 0))
+        section = evidence.section or ""
+        rank = 0 if section in _LEADING else 1 if section in _OPENING else 2
+        best = min(best, (rank, evidence.begin or 0))
     return best
-
-
-def _etiology_first(lines: Iterable[Line], codes: CodeSet) -> tuple[Line, ...]:
-    """Return lines with each manifestation after an etiology (convention I.A.13): the order is otherwise kept."""
-    ordered = list(lines)
-    return tuple([line for line in ordered if not codes.is_manifestation(line.code)] + [line for line in ordered if codes.is_manifestation(line.code)])

@@ -47,6 +47,10 @@ class Sheet:
         present = self.lines.get(line.code)
         return replace(self, lines={**self.lines, line.code: joined(present, line) if present else line})
 
+    def replaced(self, line: Line) -> Sheet:
+        """Return a sheet in which `line` stands in place of what stood there for its code."""
+        return replace(self, lines={**self.lines, line.code: line})
+
     def without(self, code: str, *reasons: NotCoded) -> Sheet:
         """Return a sheet in which `code` doesn't stand; `reasons` are kept as left out."""
         return replace(self, lines={c: line for c, line in self.lines.items() if c != code}, left_out=(*self.left_out, *reasons))

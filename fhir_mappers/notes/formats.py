@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable
 
 from fhir_mappers.errors import BadResource
+from fhir_mappers.notes.cda import cda_text
 from fhir_mappers.notes.charset import decode
 from fhir_mappers.notes.html import html_text
+from fhir_mappers.notes.pdf import pdf_text
 from fhir_mappers.notes.plaintext import PlainText, tidy
 from fhir_mappers.notes.rtf import rtf_text
 
@@ -20,6 +22,8 @@ def extract(data: bytes, content_type: str) -> PlainText:
     kind, charset = media_type(content_type)
     if kind in _GENERAL:
         kind = _sniff(data)
+    if kind.endswith("+xml") and kind not in _READERS:
+        kind = "application/xml"
     reader = _READERS.get(kind)
     if reader is None:
         raise BadResource(f"Documents of type {kind[:60] or 'unknown'} are not read.", f"Send one of: {', '.join(sorted(_NAMES))}.")
@@ -45,7 +49,17 @@ def _plain(data: bytes, charset: str | None) -> PlainText:
 
 
 def _html(data: bytes, charset: str | None) -> PlainText:
-    return PlainText(tidy(html_text(data, charset)))
+    text, remark = html_text(data, charset)
+    return PlainText(tidy(text), (), (remark,) if remark else ())
+
+
+def _xml(data: bytes, _charset: str | None) -> PlainText:
+    found = cda_text(data, extract)
+    return found if found.sections else PlainText(tidy(found.text), (), found.remarks)
+
+
+def _pdf(data: bytes, _charset: str | None) -> PlainText:
+    return pdf_text(data)
 
 
 def _rtf(data: bytes, _charset: str | None) -> PlainText:
@@ -66,13 +80,22 @@ def _sniff(data: bytes) -> str:
 
 
 _GENERAL = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/unknown"})
-_NAMES = ("text/plain", "text/html", "application/rtf", "application/pdf", "C-CDA as application/xml")
+_NAMES = ("text/plain", "text/html", "application/rtf", "application/pdf", "C-CDA as application/xml")  # for the message
 _READERS: dict[str, Callable[[bytes, str | None], PlainText]] = {
     "text/plain": _plain,
     "text/markdown": _plain,
     "text/html": _html,
     "application/xhtml+xml": _html,
+    "application/xml": _xml,
+    "text/xml": _xml,
+    "application/hl7-v3+xml": _xml,
+    "application/cda+xml": _xml,
+    "application/hl7-cda+xml": _xml,
+    "application/pdf": _pdf,
+    "application/x-rtf": _rtf,
+    "text/richtext": _rtf,
     "text/rtf": _rtf,
     "application/rtf": _rtf,
 }
-_ORDER = ("text/plain", "text/markdown", "text/html", "application/xhtml+xml", "application/xml", "text/xml", "text/rtf", "application/rtf", "application/pdf")
+# Of several renderings the one that keeps text and sections best; PDF last, since its layout has to be guessed.
+_ORDER = (*(k for k in _READERS if k != "application/pdf"), "application/pdf")

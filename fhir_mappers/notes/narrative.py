@@ -34,9 +34,12 @@ class Assembly:
         return begin
 
     def close(self, begin: int, title: str, loinc: str | None) -> None:
-        """End the section that began at `begin`; one without any text is forgotten."""
-        if self._length > begin:
-            self._sections.append(SectionSpan(title, begin, self._length, loinc))
+        """End the section that began at `begin`; one without any words but its title is forgotten."""
+        heading = tidy(title)
+        if self._length > begin + len(heading):
+            self._sections.append(SectionSpan(heading, begin, self._length, loinc))
+        elif self._length == begin + len(heading) and heading:
+            self._length -= len(self._parts.pop())
 
     def section(self, title: str, words: str, loinc: str | None) -> None:
         """Add a section with its title, unless it has no words."""

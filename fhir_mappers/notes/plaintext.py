@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from fhir_mappers.record import SectionSpan
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ufeff\u200b]")
+_BREAK = re.compile(r"\r\n?|\f|\x0b|\x85|\u2028|\u2029")
+_INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\u00ad\u200b\u2060\ufeff]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")  # half characters that JSON may carry and no encoding can write
+_EMPTY_LINES = re.compile(r"\n{3,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,9 @@ class PlainText:
 
 
 def tidy(text: str) -> str:
-    """Return the text with one kind of line break, no control characters and no more than one empty line in a row."""
-    lines = _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n\n").replace("\u00a0", " ")).split("\n")
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines)).strip("\n")
+    """Return the text with one kind of line break, no invisible characters and no more than one empty line in a row."""
+    visible = _INVISIBLE.sub("", _BREAK.sub("\n", text)).replace("\u00a0", " ")
+    if not visible.isascii():
+        visible = _SURROGATE.sub("\ufffd", visible)
+    lines = (line.rstrip() for line in visible.split("\n"))
+    return _EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip("\n")

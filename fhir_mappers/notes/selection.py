@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
+from fhir_mappers import elements
 from fhir_mappers.chart import Chart, Entry
 from fhir_mappers.encounters import EncounterFacts
 from fhir_mappers.errors import BadResource
 from fhir_mappers.notes import documents
+from fhir_mappers.notes.copies import copied_from
 from fhir_mappers.record import Note
 
 _READERS: dict[str, Callable[[Entry, Chart], Note | None]] = {
@@ -18,19 +22,33 @@ _READERS: dict[str, Callable[[Entry, Chart], Note | None]] = {
     "DiagnosticReport": documents.diagnostic_report,
     "ClinicalImpression": documents.clinical_impression,
 }
+_REPLACED = frozenset({"superseded", "replaced"})
+_UNWRITTEN = frozenset({"cancelled", "registered", "abandoned", "not-done"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
     note: Note
-    own: bool
+    own: bool  # names this encounter
 
 
 def notes_of(chart: Chart, facts: EncounterFacts) -> tuple[Note, ...]:
-    """Return the notes of the encounter, or of the patient where no encounter is known."""
+    """Return the notes of the encounter, or of the patient where no encounter is known.
+
+    Notes of other encounters are not read (a diagnosis is coded from the documentation of the encounter: Coding Clinic 3Q 2013, pages
+    27-28), but text copied from them is recognised.
+    """
     read: list[_Read] = []
+    others: Counter[str] = Counter()
+    earlier: list[Note] = []
+    replaced = _replacements(chart)
     for entry in chart.of_type(*_READERS):
+        if reason := _not_current(entry, replaced):
+            chart.skip(entry.source, reason)
+            continue
         if not facts.owns(entry, chart):
+            others[entry.type] += 1
+            earlier += _quietly(entry, chart)
             continue
         try:
             note = _READERS[entry.type](entry, chart)
@@ -39,8 +57,78 @@ def notes_of(chart: Chart, facts: EncounterFacts) -> tuple[Note, ...]:
             continue
         if note:
             read.append(_Read(note, facts.names(entry, chart)))
+    for kind, count in others.items():
+        chart.skip(kind, f"{count} of other encounters were not read: a diagnosis is coded from the documentation of its own encounter.")
+    read = _once(read, chart)
     read.sort(key=lambda r: (not r.own, r.note.is_report, -_time(r.note.date)))
-    return tuple(r.note for r in read)
+    sources = copied_from([r.note for r in read] + earlier)
+    return tuple(replace(r.note, copied_from=sources.get(r.note.source)) for r in read)
+
+
+def _quietly(entry: Entry, chart: Chart) -> Iterator[Note]:
+    """Yield the note of another encounter, for comparison only: what is wrong with it is of no concern here."""
+    said = len(chart.skipped)
+    try:
+        note = _READERS[entry.type](entry, chart)
+    except BadResource:
+        note = None
+    del chart.skipped[said:]
+    if note:
+        yield note
+
+
+def _not_current(entry: Entry, replaced: Mapping[str, str]) -> str | None:
+    status = elements.code(entry.resource, "status")
+    if status in _REPLACED:
+        return "It is superseded by a newer version. Nothing to do: it is left out."
+    if status in _UNWRITTEN:
+        return f"Its status is {status}. Nothing to do: it is left out."
+    if entry.source in replaced:
+        return f"It is replaced by {replaced[entry.source]}. Nothing to do: it is left out."
+    return None
+
+
+def _replacements(chart: Chart) -> dict[str, str]:
+    """Return replaced source -> replacing source. Where notes replace each other in a circle, the newest stays."""
+    found: dict[str, str] = {}
+    dates: dict[str, float] = {}
+    for entry in chart.of_type("DocumentReference", "Composition"):
+        dates[entry.source] = _time(elements.moment(entry.resource.get("date")))
+        for target in _replaced_by(entry.resource):
+            named = elements.identity(target)
+            source = "/".join(named) if named else next((e.source for e in chart.entries if e.url == target), target)
+            if source != entry.source:
+                found[source] = entry.source
+    for start in list(found):
+        circle = [start]
+        while (newer := found.get(circle[-1])) and newer not in circle:
+            circle.append(newer)
+        if newer:
+            kept = max(circle[circle.index(newer) :], key=lambda s: (dates.get(s, 0.0), s))
+            found.pop(kept, None)
+    return found
+
+
+def _replaced_by(resource: Mapping[str, Any]) -> Iterator[str]:
+    for relation in elements.children(resource, "relatesTo"):
+        if elements.code(relation, "code") == "replaces":
+            ref = elements.reference(relation, "target") or elements.reference(relation, "targetReference")
+            if ref:
+                yield ref
+
+
+def _once(read: list[_Read], chart: Chart) -> list[_Read]:
+    """Keep one of the notes that have the same text on the same day: servers show a report as DiagnosticReport and DocumentReference."""
+    first: dict[tuple[str, object], _Read] = {}
+    for item in read:
+        key = (" ".join(item.note.text.split()), item.note.date.date() if item.note.date else None)
+        known = first.setdefault(key, item)
+        if known is item:
+            continue
+        if item.note.is_report and not known.note.is_report:
+            first[key] = replace(known, note=replace(known.note, is_report=True))
+        chart.skip(item.note.source, f"It has the same text and day as {known.note.source}. Nothing to do: it was read once.")
+    return list(first.values())
 
 
 def _time(moment: datetime | None) -> float:

@@ -63,12 +63,12 @@ def test_a_bundle_is_read_like_its_resources() -> None:
 
 @pytest.mark.parametrize("subject", ["Patient/p2", "https://ehr.example.org/fhir/Patient/p2", "Patient/p2/_history/3"])
 def test_a_resource_of_another_patient_is_refused(subject: str) -> None:
-    """Issue line: a resource of the wrong patient is refused."""
+    """A resource of the wrong patient is refused."""
     with pytest.raises(WrongPatient, match="DocumentReference/n1 is about another patient"):
         record(note(subject={"reference": subject}))
 
 
 def test_an_empty_bundle_says_what_to_send() -> None:
-    """Issue line: empty Bundle."""
+    """Empty Bundle."""
     with pytest.raises(BadResource, match="has no resources"):
         read_bundle({"resourceType": "Bundle", "type": "collection"})

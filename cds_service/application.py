@@ -1,0 +1,187 @@
+"""The application: the engine, the knowledge and the store, put together once and shared by every request."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import uuid4
+
+from cds_service.config import Settings
+from cds_service.errors import ConfigurationError
+from cds_service.review.document import without_text
+from cds_service.review.knowledge import Knowledge
+from cds_service.review.model import CodingReview, ModelUsed, SkippedNote
+from cds_service.review.review import review
+from cds_service.store import CardIssued, ReviewStore
+from fhir_mappers.record import EncounterRecord, Note
+from onnx_models import EngineError, ModelInfo, NoteCoder, NoteReading
+
+_LOG = logging.getLogger(__name__)
+_LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+# Whose statements count as a provider's diagnosis (ICD-10-CM guidelines, section I.B.14: others document only a few things).
+_NOT_PROVIDERS = ("nurse", "diet", "therap", "pharmac", "social", "assistant", "scribe", "clerk")
+_LANGUAGES = {
+    "ar": "Arabic",
+    "de": "German",
+    "es": "Spanish",
+    "fr": "French",
+    "it": "Italian",
+    "ko": "Korean",
+    "nl": "Dutch",
+    "pl": "Polish",
+    "pt": "Portuguese",
+    "ru": "Russian",
+    "tl": "Tagalog",
+    "vi": "Vietnamese",
+    "zh": "Chinese",
+}
+_WARM_UP = "Assessment: acute exacerbation of chronic obstructive pulmonary disease with uncontrolled sugars. Denies chest pain."
+
+
+class Coder(Protocol):
+    """What the application needs of an engine; `onnx_models.NoteCoder` is one."""
+
+    @property
+    def model(self) -> ModelInfo:
+        """Which model reads."""
+
+    def read(self, text: str, *, declared_sections: Sequence[tuple[str, int, int]] = (), deadline: float | None = None) -> NoteReading:
+        """Read one note, leaving the least important sections when `deadline` (monotonic seconds) passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewer:
+    """Reads the notes of a record and reviews it. Keeps nothing."""
+
+    coder: Coder
+    knowledge: Knowledge
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @classmethod
+    def load(cls, *, threads: int = 2, provider: str = "auto") -> Reviewer:
+        """Load model and tables.
+
+        Raises:
+            ConfigurationError: the model can't be loaded, or not on the provider asked for.
+            CodeSetError: a table is damaged.
+        """
+        try:
+            coder = NoteCoder.load(threads=threads, provider=provider)
+        except EngineError as error:
+            raise ConfigurationError(error.message, error.remedy) from error
+        coder.read(_WARM_UP)  # the first reading sets up buffers; a user shouldn't wait for that
+        return cls(coder, Knowledge.load())
+
+    @property
+    def model(self) -> ModelUsed:
+        """Which model reads the notes."""
+        info = self.coder.model
+        return ModelUsed(info.name, info.version, info.sha256)
+
+    def review(self, record: EncounterRecord, *, deadline: float | None = None) -> CodingReview:
+        """Return the review of a record; what can't be read before `deadline` (monotonic seconds) is told in its coverage.
+
+        Raises:
+            NoCodeSetInForce: no release of the code set is in force on the date of service.
+        """
+        began = time.perf_counter()
+        readings: dict[str, NoteReading] = {}
+        skipped = [SkippedNote(s.source, s.reason) for s in record.skipped]
+        for note in by_priority(record):
+            if readings and deadline is not None and time.monotonic() >= deadline:
+                skipped.append(SkippedNote(note.source, "Not read: the time of this call ran out. Open the review to have every note read."))
+                continue
+            reading = self.coder.read(note.text, declared_sections=[(s.title, s.begin, s.end) for s in note.sections], deadline=deadline)
+            if reading.language != "en":
+                skipped.append(SkippedNote(note.source, f"Not read: the note looks like {_language(reading.language)}, and only English notes are read."))
+                continue
+            readings[note.source] = reading
+            if reading.unread:
+                left = ", ".join(dict.fromkeys(s.title or s.kind.replace("_", " ") for s in reading.unread))
+                skipped.append(SkippedNote(note.source, f"Read in part: the time of this call ran out. Only known terms were looked up in: {left[:200]}."))
+        created = self.now()
+        reading_ms = (time.perf_counter() - began) * 1000
+        return review(
+            record,
+            readings,
+            self.knowledge,
+            id=str(uuid4()),
+            created=created,
+            today=created.date(),
+            model=self.model,
+            skipped=tuple(skipped),
+            timing_ms=(("reading", round(reading_ms, 1)),),
+        )
+
+
+class Application:
+    """Everything a request needs. Immutable and safe to share between threads."""
+
+    def __init__(self, settings: Settings, coder: Coder, knowledge: Knowledge, store: ReviewStore) -> None:
+        self.settings = settings
+        self.store = store
+        self.reviewer = Reviewer(coder, knowledge)
+
+    @classmethod
+    def load(cls, settings: Settings) -> Application:
+        """Load model and tables, and open the store.
+
+        Raises:
+            ConfigurationError: a setting doesn't fit this machine.
+            CodeSetError: a table is damaged.
+        """
+        store = ReviewStore(settings.database_url, handle_hours=settings.handle_hours)
+        reviewer = Reviewer.load(threads=settings.threads, provider=settings.provider)
+        application = cls(settings, reviewer.coder, reviewer.knowledge, store)
+        _LOG.info("model loaded", extra={"fields": {"provider": application.provider, "model": reviewer.model.name, "version": reviewer.model.version}})
+        return application
+
+    @property
+    def coder(self) -> Coder:
+        """The engine."""
+        return self.reviewer.coder
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """Code sets and tables."""
+        return self.reviewer.knowledge
+
+    @property
+    def provider(self) -> str:
+        """The execution provider of the model: "CPUExecutionProvider" or "CUDAExecutionProvider"."""
+        return self.coder.model.provider
+
+    def review(self, record: EncounterRecord, *, deadline: float | None = None) -> CodingReview:
+        """Return the review of a record; see `Reviewer.review`."""
+        return self.reviewer.review(record, deadline=deadline)
+
+    def keep(self, tenant: str, document: dict[str, Any], cards: Iterable[CardIssued] = ()) -> None:
+        """Keep a review without the words of its notes, and the cards drawn from it."""
+        self.store.keep(tenant, without_text(document), tuple(cards))
+
+
+def by_priority(record: EncounterRecord) -> list[Note]:
+    """Return the notes with text, in the order to read them: this encounter's provider notes first, the newest of each kind first.
+
+    Copied-forward notes and reports come later: they seldom add a diagnosis.
+    """
+
+    def rank(note: Note) -> tuple[bool, bool, bool, float]:
+        before = record.start is not None and note.date is not None and _aware(note.date).date() < _aware(record.start).date()
+        role = (note.author_role or "").lower()
+        by_other = note.is_report or any(word in role for word in _NOT_PROVIDERS)
+        return before, by_other, note.copied_from is not None, -_aware(note.date or _LONG_AGO).timestamp()
+
+    return sorted((n for n in record.notes if n.text.strip()), key=rank)
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _language(tag: str) -> str:
+    return _LANGUAGES.get(tag, f"the language '{tag}'")

@@ -1,0 +1,70 @@
+"""`marginalia`: collects the commands. Each is imported only when it is used, so that `--help` is fast."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from cds_service.errors import ConfigurationError, MarginaliaError
+
+# name -> (where it is, what it does)
+COMMANDS = {
+    "serve": ("cds_service.commands.serve:serve", "Run the service: CDS Hooks, the API and the SMART app."),
+    "code": ("cds_service.commands.code:code", "Code the note in FILE, or on standard input where FILE is -."),
+    "train": ("onnx_models.training.command:train", "Rebuild the engine's artefacts from a data folder."),
+    "export": ("onnx_models.training.command:export", "Export a fine-tuned encoder to ONNX and show that its vectors stay the same."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of the commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import and return a command, or None where there is none of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup)
+@click.version_option(package_name="marginalia")
+def marginalia() -> None:
+    """Coding and documentation assistant in the margin of the chart.
+
+    Exit codes: 0 done, 1 failed, 2 wrong use.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    try:
+        marginalia.main(standalone_mode=True)
+    except ConfigurationError as error:
+        _fail(error.message, error.remedy, 2)
+    except MarginaliaError as error:
+        _fail(error.message, error.remedy, 1)
+    except Exception as error:
+        # The packages below have their own error trees; what has a message and a remedy is told in the same way.
+        if not (hasattr(error, "message") and hasattr(error, "remedy")):
+            raise
+        _fail(str(error.message), str(error.remedy), 1)
+    sys.exit(0)
+
+
+def _fail(message: str, remedy: str, status: int) -> NoReturn:
+    click.echo(f"Error: {message} {remedy}", err=True)
+    sys.exit(status)

@@ -1,0 +1,3 @@
+"""The commands `marginalia serve` and `marginalia code`."""
+
+__all__: list[str] = []

@@ -1,0 +1,97 @@
+"""`marginalia serve`: the service on a production WSGI server."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import click
+import waitress
+
+from cds_service.application import Application
+from cds_service.config import DEFAULT_PUBLIC_URL, Settings, is_loopback
+from cds_service.errors import ConfigurationError
+from cds_service.web import create_app
+from cds_service.web.logs import log_to_stderr
+
+_LOG = logging.getLogger(__name__)
+_LOOPBACK = "127.0.0.1"
+
+
+@click.command()
+@click.option("--host", default=_LOOPBACK, show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
+@click.option("--open", "open_mode", is_flag=True, help="Answer callers without authentication. On a loopback address only.")
+@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="TOML file with settings; MARGINALIA_* variables win over it.")
+def serve(host: str, port: int, open_mode: bool, config: Path | None) -> None:
+    """Run the service: CDS Hooks, the API and the SMART app.
+
+    Logs are JSON lines on standard error. Stop it with Ctrl-C or SIGTERM.
+    """
+    settings = replace(Settings.load(config), open=open_mode)
+    check_exposure(host, open_mode=open_mode)
+    log_to_stderr()
+    # Listening comes before loading: a taken port is told at once, and callers wait for the model instead of being refused.
+    with listening(host, port) as door:
+        if settings.public_url == DEFAULT_PUBLIC_URL:
+            settings = replace(settings, public_url=f"http://{host}:{door.getsockname()[1]}")
+        application = Application.load(settings)
+        try:
+            run(application, door)
+        finally:
+            application.store.close()
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Return a bound socket; raises ConfigurationError where the address is taken or isn't this machine's."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        door = socket.socket(family, kind, protocol)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(address)
+        door.listen(128)
+    except OSError as error:
+        raise ConfigurationError(f"Can't listen on {host}:{port} ({error.strerror}).", "Choose another --host or --port.") from error
+    return door
+
+
+def check_exposure(host: str, *, open_mode: bool) -> None:
+    """Refuse to serve where anyone could call.
+
+    Raises:
+        ConfigurationError: not in open mode, or open on an address that others reach.
+    """
+    if not open_mode:
+        raise ConfigurationError("Clients can't prove who they are yet, so every call would be refused.", "For trial and development, start it with --open.")
+    if not is_loopback(host):
+        raise ConfigurationError(f"--open answers anyone, and {host} can be reached from outside.", f"Use --open with --host {_LOOPBACK}.")
+
+
+def run(application: Application, door: socket.socket) -> None:
+    """Serve on a bound socket until SIGINT or SIGTERM."""
+    settings = application.settings
+    server = waitress.create_server(
+        create_app(application),
+        sockets=[door],
+        threads=settings.workers,
+        ident="",
+        max_request_body_size=settings.max_body_mb * 1_000_000 + 65_536,
+        clear_untrusted_proxy_headers=True,
+    )
+    signal.signal(signal.SIGTERM, _stop)
+    host, port = door.getsockname()[:2]
+    told = {"address": f"http://{host}:{port}", "publicUrl": settings.public_url, "provider": application.provider, "open": settings.open}
+    _LOG.info("serving", extra={"fields": told})
+    try:
+        server.run()  # returns on SystemExit and KeyboardInterrupt
+    finally:
+        server.close()
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)

@@ -1,0 +1,231 @@
+"""Settings: from MARGINALIA_* environment variables and a TOML file; the environment wins.
+
+A wrong value stops the start with a ConfigurationError that names the setting, what it was and what was expected.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from cds_service.errors import ConfigurationError
+
+DEFAULT_PUBLIC_URL = "http://127.0.0.1:8080"
+PREFIX = "MARGINALIA_"
+
+
+class Profile(StrEnum):
+    """Which EHR family's form of cards a client wants."""
+
+    STANDARD = "standard"
+    EPIC = "epic"
+    ORACLE = "oracle"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One EHR that calls the service.
+
+    `fhir_servers` are the only origins ("https://ehr.example.org") to which its tokens are sent (R6).
+    `links` are the SMART launch URLs registered with the EHR; Oracle Health shows no others.
+    """
+
+    name: str
+    tenant: str = "default"
+    profile: Profile = Profile.STANDARD
+    fhir_servers: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+
+
+OPEN_CLIENT = Client("open")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set. `open` is set by `serve --open` only: no client is authenticated then."""
+
+    public_url: str = DEFAULT_PUBLIC_URL  # where EHR and browser reach the service; `serve` puts its own address in place of the default
+    database_url: str = field(default_factory=lambda: f"sqlite:///{_state_folder() / 'marginalia.sqlite'}")
+    provider: str = "auto"  # "auto" | "cpu" | "cuda"
+    threads: int = 2  # of one inference
+    workers: int = 8  # requests served at the same time
+    hook_budget_ms: int = 450  # from the arrival of a hook call to its answer
+    fetch_budget_ms: int = 2000  # at most for what the EHR left out of the prefetch
+    api_budget_ms: int = 20_000  # for a review asked through the API
+    max_body_mb: int = 16
+    handle_hours: int = 12  # how long a card's SMART link stays good
+    cors_origins: tuple[str, ...] = ()
+    clients: tuple[Client, ...] = ()
+    smart: Mapping[str, Any] = field(default_factory=dict)
+    open: bool = False
+
+    @property
+    def open_client(self) -> Client:
+        """The client that every caller is in open mode: the one named "open" in the settings, else a standard one."""
+        return next((c for c in self.clients if c.name == OPEN_CLIENT.name), OPEN_CLIENT)
+
+    @classmethod
+    def load(cls, path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the TOML file (if any) and the environment.
+
+        Raises:
+            ConfigurationError: a value is wrong, a name unknown, or the file can't be read.
+        """
+        environment = os.environ if environ is None else environ
+        chosen = path or (Path(environment[f"{PREFIX}CONFIG"]) if environment.get(f"{PREFIX}CONFIG") else None)
+        values = _read_toml(chosen) if chosen else {}
+        for name, value in environment.items():
+            if not name.startswith(PREFIX) or name == f"{PREFIX}CONFIG":
+                continue
+            key = name.removeprefix(PREFIX).lower()
+            if key.startswith("smart_"):
+                values["smart"] = {**values.get("smart", {}), key.removeprefix("smart_"): value}
+            else:
+                values[key] = value
+        return cls(**_checked(values))
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host` is this machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of an http(s) URL in one form (lower case, no default port); '' if it is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return ""
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{port}" if port and port != default else "")
+
+
+def _state_folder() -> Path:
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "marginalia"
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"The settings file {path} can't be read ({error.strerror}).", "Give the path of a readable TOML file.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"The settings file {path} is not TOML: {error}.", "Correct the file.") from error
+
+
+def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
+    known = {f.name for f in fields(Settings)} - {"open"}
+    result: dict[str, Any] = {}
+    for name, value in values.items():
+        if name == "open":
+            raise ConfigurationError("'open' is not a setting.", "Start the service with `marginalia serve --open` instead.")
+        if name not in known:
+            raise ConfigurationError(f"There is no setting '{name}'.", f"The settings are: {', '.join(sorted(known))}.")
+        result[name] = _value(name, value)
+    return result
+
+
+def _value(name: str, value: object) -> object:
+    match name:
+        case "public_url":
+            return _public_url(value)
+        case "provider":
+            return _one_of(name, value, ("auto", "cpu", "cuda"))
+        case "threads" | "workers" | "hook_budget_ms" | "fetch_budget_ms" | "api_budget_ms" | "max_body_mb" | "handle_hours":
+            return _positive(name, value)
+        case "cors_origins":
+            return tuple(_origin(name, v) for v in _strings(name, value))
+        case "clients":
+            return _clients(value)
+        case "smart":
+            if not isinstance(value, Mapping):
+                raise _wrong(name, value, "a table")
+            return dict(value)
+        case _:
+            if not isinstance(value, str) or not value:
+                raise _wrong(name, value, "a database URL such as sqlite:////var/lib/marginalia/marginalia.sqlite")
+            return value
+
+
+def _clients(value: object) -> tuple[Client, ...]:
+    if not isinstance(value, list) or not all(isinstance(v, Mapping) for v in value):
+        raise _wrong("clients", value, "a list of tables, [[clients]]")
+    result: list[Client] = []
+    for index, entry in enumerate(value):
+        where = f"clients[{index}]"
+        unknown = set(entry) - {f.name for f in fields(Client)}
+        if unknown:
+            known = ", ".join(f.name for f in fields(Client))
+            raise ConfigurationError(f"{where} has unknown fields: {', '.join(sorted(unknown))}.", f"The fields are: {known}.", field=where)
+        name = entry.get("name")
+        if not isinstance(name, str) or not name or name in {c.name for c in result}:
+            raise _wrong(f"{where}.name", name, "a name that no other client has")
+        result.append(
+            Client(
+                name,
+                str(entry.get("tenant", name)),
+                Profile(_one_of(f"{where}.profile", entry.get("profile", "standard"), tuple(Profile))),
+                tuple(_origin(f"{where}.fhir_servers", v) for v in _strings(f"{where}.fhir_servers", entry.get("fhir_servers", ()))),
+                tuple(_strings(f"{where}.links", entry.get("links", ()))),
+            )
+        )
+    return tuple(result)
+
+
+def _public_url(value: object) -> str:
+    url = value.rstrip("/") if isinstance(value, str) else ""
+    parts = urlsplit(url)
+    if not origin_of(url) or parts.query or parts.fragment or (parts.scheme == "http" and not is_loopback(parts.hostname or "")):
+        raise _wrong("public_url", value, "an absolute https URL (http only on a loopback address)")
+    return url
+
+
+def _origin(name: str, value: str) -> str:
+    origin = origin_of(value)
+    if not origin or urlsplit(value).path not in ("", "/"):
+        raise _wrong(name, value, "origins such as https://ehr.example.org")
+    return origin
+
+
+def _strings(name: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(v.strip() for v in value.split(",") if v.strip())
+    if isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    raise _wrong(name, value, "a list of strings")
+
+
+def _positive(name: str, value: object) -> int:
+    try:
+        number = int(value) if isinstance(value, str | int) and not isinstance(value, bool) else 0
+    except ValueError:
+        number = 0
+    if number <= 0:
+        raise _wrong(name, value, "a whole number above 0")
+    return number
+
+
+def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        raise _wrong(name, value, f"one of {', '.join(allowed)}")
+    return value
+
+
+def _wrong(name: str, value: object, expected: str) -> ConfigurationError:
+    return ConfigurationError(f"The setting '{name}' is {value!r}.", f"Expected {expected}.", field=name)

@@ -1,0 +1,63 @@
+"""What the notes' coverage has to say on cards: nothing is left out silently."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from cds_service.hooks.card import Card, Indicator, Topic, uuid_of
+from cds_service.hooks.registry import Finding
+from cds_service.hooks.words import escaped
+
+COVERAGE_EXTENSION = "org.marginalia.coverage"
+_MOST = 20  # reasons told in an extension
+_LINES = 5  # reasons told on a card
+
+
+def coverage_extension(finding: Finding) -> dict[str, Any]:
+    """Return the response's extension (S4): how many notes were read, and what was left and why. Empty where all was read."""
+    coverage = finding.review.coverage
+    if not coverage.notes_skipped and not coverage.warnings:
+        return {}
+    return {
+        COVERAGE_EXTENSION: {
+            "notesRead": len(coverage.notes_read),
+            "skipped": len(coverage.notes_skipped),
+            "notesSkipped": [{"source": s.source, "reason": s.reason} for s in coverage.notes_skipped[:_MOST]],
+            "warnings": list(coverage.warnings),
+        }
+    }
+
+
+def with_coverage(cards: Sequence[Card], finding: Finding) -> list[Card]:
+    """Return the cards, the first of them with a line on notes that were not, or not wholly, read."""
+    unread = _unread_notes(finding)
+    if not cards or not unread:
+        return list(cards)
+    total = len({*finding.review.coverage.notes_read, *unread})
+    line = f"_Of {total} notes, {len(unread)} {'was' if len(unread) == 1 else 'were'} not wholly read. The review tells which, and why._"
+    return [replace(cards[0], detail=f"{cards[0].detail}\n\n{line}"), *cards[1:]]
+
+
+def unread_card(finding: Finding) -> Card | None:
+    """Return a card that says that no note could be read, where there are notes: silence would look like "nothing found"."""
+    coverage = finding.review.coverage
+    unread = _unread_notes(finding)
+    if coverage.notes_read or not unread:
+        return None
+    reasons = dict.fromkeys(s.reason for s in coverage.notes_skipped if s.source in unread)
+    lines = [f"- {escaped(reason)}" for reason in list(reasons)[:_LINES]]
+    return Card(
+        uuid=uuid_of(finding.review.id, Topic.UNREAD),
+        topic=Topic.UNREAD,
+        summary="The notes of this chart could not be read, so nothing was suggested from them",
+        detail="\n".join(lines),
+        indicator=Indicator.INFO,
+    )
+
+
+def _unread_notes(finding: Finding) -> frozenset[str]:
+    """Return the sources of notes among what was skipped; a missing list of problems is no note."""
+    kinds = ("DocumentReference/", "Composition/", "DiagnosticReport/", "ClinicalImpression/")
+    return frozenset(s.source for s in finding.review.coverage.notes_skipped if s.source.startswith(kinds))

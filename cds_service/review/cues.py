@@ -1,0 +1,65 @@
+"""Cues: wordings that rules ask for and that are no diagnosis of their own ("on insulin", "poor glycemic control")."""
+
+from __future__ import annotations
+
+import re
+import string
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from onnx_models.assertion import judge
+from onnx_models.reading import Assertion, NoteReading, Sentence
+from onnx_models.segmenter import section_at
+
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)  # keeps every offset, which str.lower doesn't
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One occurrence of a cue."""
+
+    begin: int
+    end: int
+    section: str
+    sentence: Sentence
+    assertion: Assertion
+
+
+class Cues:
+    """Patterns by name, as the table gives them."""
+
+    def __init__(self, patterns: Mapping[str, re.Pattern[str]]) -> None:
+        self._patterns = patterns
+
+    @classmethod
+    def of(cls, table: Mapping[str, list[str]]) -> Cues:
+        """Compile a table of wordings: lower case, whole words, blanks for any white space."""
+        return cls({name: re.compile(r"(?<!\w)(?:" + "|".join(w.replace(" ", r"\s+") for w in words) + r")(?!\w)") for name, words in table.items()})
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._patterns
+
+    def find(self, name: str, lowered: str, text: str, reading: NoteReading) -> Iterator[Found]:
+        """Yield the occurrences of a cue in a note, each with its assertion.
+
+        Args:
+            name: name of the cue.
+            lowered: `lower(text)`.
+            text: the note.
+            reading: its sections and sentences.
+        """
+        starts = [s.begin for s in reading.sentences]
+        for match in self._patterns[name].finditer(lowered):
+            at = bisect_right(starts, match.start()) - 1
+            if at < 0 or match.start() >= reading.sentences[at].end:
+                continue
+            sentence = reading.sentences[at]
+            section = section_at(reading.sections, match.start()).kind
+            assertion = judge(text, (sentence.begin, sentence.end), match.span(), section).assertion
+            yield Found(*match.span(), section, sentence, assertion)
+
+
+def lower(text: str) -> str:
+    """Return `text` with ASCII capitals lowered: as long as before."""
+    return text.translate(_LOWER)

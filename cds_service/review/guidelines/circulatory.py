@@ -1,0 +1,158 @@
+"""Circulatory system: hypertension with heart and kidney disease, coronary disease with angina, infarction, stroke.
+
+Guidelines I.C.9.a to I.C.9.e.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cds_service.review.case import Case
+from cds_service.review.guidelines.support import GUIDELINES, best, evidence, least
+from cds_service.review.rules import Add, Change, Exchange, Phase, Withhold, rule
+from cds_service.review.sheet import Line, Sheet
+
+_HEART = ("I51.4", "I51.5", "I51.7", "I51.81", "I51.89", "I51.9")  # I51.4-I51.7, I51.89, I51.9
+_ESSENTIAL = ("I10", "I11", "I12", "I13")
+_ANGINA = (("I20.0", "I25.110"), ("I20.1", "I25.111"), ("I20.2", "I25.112"), ("I20.89", "I25.118"), ("I20.9", "I25.119"))
+_LATE_KIDNEY = ("N18.5", "N18.6")
+
+
+@rule(
+    "guideline.I.C.9.a",
+    "Hypertension with heart failure or chronic kidney disease",
+    f"{GUIDELINES}, I.C.9.a.1 to I.C.9.a.3",
+    Phase.COMBINATION,
+    needs=_ESSENTIAL,
+    yields=("I11", "I12", "I13"),
+)
+def hypertension_with(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """Hypertension with heart failure or with chronic kidney disease is presumed to be linked, even without a word that links them."""
+    hypertension = best(sheet.under(*_ESSENTIAL))
+    if hypertension is None:
+        return
+    standing = sheet.under(*_ESSENTIAL)
+    kidney = best(line for line in sheet.under("N18") if not _other_cause(line, case))
+    failure = best(line for line in sheet.under("I50") if not _other_cause(line, case))
+    heart = failure or best(line for line in sheet.under(*_HEART) if not _other_cause(line, case))
+    code = _combined(
+        failure=bool(failure or sheet.has("I11.0", "I13.0", "I13.2")),
+        heart=bool(heart or sheet.has("I11", "I13")),
+        kidney=kidney.code if kidney else "N18.9" if sheet.has("I12", "I13") else None,
+    )
+    parts = [line for line in (*standing, kidney, heart) if line]
+    text = "Hypertension with heart disease or chronic kidney disease: the classification presumes the link and gives one code."
+    for line in standing:
+        if line.code != code:
+            yield Exchange(line.code, code, text, least(hypertension, *(p for p in (kidney, heart) if p)), evidence(*parts))
+
+
+def _combined(*, failure: bool, heart: bool, kidney: str | None) -> str:
+    late = kidney is not None and kidney.startswith(_LATE_KIDNEY)
+    if kidney and failure:
+        return "I13.2" if late else "I13.0"
+    if kidney and heart:
+        return "I13.11" if late else "I13.10"
+    if kidney:
+        return "I12.0" if late else "I12.9"
+    return "I11.0" if failure else "I11.9" if heart else "I10"
+
+
+def _other_cause(line: Line, case: Case) -> bool:
+    """Tell whether the words beside a condition say that hypertension is not its cause."""
+    return any(
+        d.source == e.source and e.begin is not None and d.begin is not None and -20 < d.begin - e.begin < 60
+        for e in line.evidence
+        for d in case.said("not_hypertensive")
+    )
+
+
+@rule(
+    "convention.use-additional.heart-kidney",
+    "The kind of heart failure and the stage of kidney disease accompany their combination",
+    "ICD-10-CM tabular list, use additional code at I11.0, I12, I13, E11.22",
+    Phase.COMPANION,
+    needs=("I11.0", "I12", "I13", "E08.22", "E09.22", "E10.22", "E11.22", "E13.22"),
+    yields=("I50.9", "N18.9"),
+)
+def accompanied(sheet: Sheet, _case: Case) -> Iterable[Change]:
+    """A combination code with heart failure or kidney disease is followed by the code that says which."""
+    for prefixes, family, unspecified in (
+        (("I11.0", "I13.0", "I13.2"), ("I50", "I09.81"), "I50.9"),
+        (("I12", "I13", "E08.22", "E09.22", "E10.22", "E11.22", "E13.22"), ("N18",), "N18.9"),
+    ):
+        combination = best(sheet.under(*prefixes))
+        if combination and not sheet.has(*family):
+            yield Add(unspecified, combination.confidence, combination.evidence, f"{combination.code} asks for an additional code; the kind is not documented.")
+
+
+@rule(
+    "guideline.I.C.9.b",
+    "Coronary disease with angina",
+    f"{GUIDELINES}, I.C.9.b",
+    Phase.COMBINATION,
+    needs=("I25.10",),
+    yields=("I25.11",),
+)
+def angina(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """Atherosclerosis of a native coronary artery with angina is one code; the link is presumed."""
+    for code, combined in _ANGINA:
+        if code in sheet and "I25.10" in sheet and case.codes.is_billable(combined):
+            disease, pain = sheet.lines["I25.10"], sheet.lines[code]
+            yield Exchange("I25.10", combined, "Angina of a patient with coronary atherosclerosis: one code.", least(disease, pain), pain.evidence)
+            yield Withhold(code, f"contained in {combined}")
+            return
+
+
+@rule(
+    "guideline.I.C.9.e.4",
+    "Old myocardial infarction",
+    f"{GUIDELINES}, I.C.9.e.1 and I.C.9.e.4; Alphabetic Index, Infarct, myocardium, healed or old",
+    Phase.STATUS,
+    needs=("I21", "I22"),
+    yields=("I25.2",),
+)
+def old_infarction(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """An infarction more than four weeks old that needs no care is I25.2."""
+    for line in sheet.under("I21", "I22"):
+        if _all_past(line, case, "past_event"):
+            yield Exchange(line.code, "I25.2", "The infarction is documented as past.")
+
+
+@rule(
+    "guideline.I.C.9.d.3",
+    "Stroke in the past",
+    f"{GUIDELINES}, I.C.9.d.3",
+    Phase.STATUS,
+    needs=("I63", "I61", "I60", "G45.9"),
+    yields=("Z86.73", "Z86.79"),
+)
+def old_stroke(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """A stroke of the past without remaining deficit is a history code, never I60-I63."""
+    for line in sheet.under("I63", "G45.9", "I60", "I61"):
+        if _all_past(line, case, "past_event"):
+            history = "Z86.79" if line.code.startswith(("I60", "I61")) else "Z86.73"
+            yield Exchange(line.code, history, "The event is documented as past, and no deficit is said to remain.")
+
+
+def _all_past(line: Line, case: Case, cue: str) -> bool:
+    """Tell whether every mention of a line stands directly after words of the past ("history of", "status post")."""
+    ends = {(f.source, f.end) for f in case.said(cue)}
+    return bool(line.evidence) and all(any((e.source, (e.begin or 0) - gap) in ends for gap in range(1, 14)) for e in line.evidence)
+
+
+@rule(
+    "guideline.I.C.9.a.elevated",
+    "Elevated blood pressure is not coded beside hypertension",
+    f"{GUIDELINES}, I.C.9.a.7",
+    Phase.EXCLUSION,
+    needs=("R03.0",),
+)
+def elevated_pressure(sheet: Sheet, _case: Case) -> Iterable[Change]:
+    """R03.0 is for a patient without a formal diagnosis of hypertension."""
+    disease = best(sheet.under("I10", "I11", "I12", "I13", "I15", "I16", "I1A", "O10", "O13", "O14"))
+    if disease:
+        yield Withhold("R03.0", f"integral to {disease.code}")
+
+
+RULES = (old_infarction, old_stroke, hypertension_with, angina, accompanied, elevated_pressure)

@@ -1,0 +1,104 @@
+"""Conventions of the classification: Excludes1, less specific siblings, manifestations.
+
+Guidelines I.A.12.a, I.A.13, I.B.2, I.B.18; notes of the tabular list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from cds_service.review.case import Case
+from cds_service.review.codeset import CodeSet, references
+from cds_service.review.guidelines.support import GUIDELINES, best
+from cds_service.review.rules import Change, Phase, Withhold, rule
+from cds_service.review.sheet import Line, Sheet
+
+_VAGUE = re.compile(r"\b(?:unspecified|nos|not otherwise specified|or unspecified|side|part|site|other|and|of|the|in|with|without|to|for|type)\b|[^a-z0-9]+")
+
+
+@rule(
+    "guideline.I.B.18",
+    "The more specific code of one condition",
+    f"{GUIDELINES}, I.B.2 and I.B.18",
+    Phase.EXCLUSION,
+)
+def less_specific(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """A vaguer code of a condition that another line codes more specifically is not reported."""
+    for line in sheet:
+        finer = best(other for other in sheet if vaguer(case.codes, line.code, other.code) or case.knowledge.vaguer.belongs(line.code, other.code))
+        if finer:
+            yield Withhold(line.code, f"less specific than {finer.code}", finer.code, "Right if no more is documented than this.")
+
+
+@lru_cache(maxsize=65536)
+def vaguer(codes: CodeSet, one: str, other: str) -> bool:
+    """Tell whether `one` says, of the same category, nothing that `other` doesn't say more exactly."""
+    if one == other or one[:3] != other[:3]:
+        return False
+    first, second = codes.title(one).lower(), codes.title(other).lower()
+    if "unspecified" not in first or (first.count("unspecified") <= second.count("unspecified") and len(codes.stem(one)) >= len(codes.stem(other))):
+        return False
+    return _content(first) <= _content(second)
+
+
+def _content(title: str) -> frozenset[str]:
+    return frozenset(w for w in _VAGUE.sub(" ", title).split() if w)
+
+
+@rule(
+    "convention.I.A.13",
+    "A manifestation needs its etiology",
+    f"{GUIDELINES}, I.A.13; tabular list, code first",
+    Phase.EXCLUSION,
+)
+def manifestation(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """A code "in diseases classified elsewhere" is not reported without a code for the disease."""
+    for line in sheet:
+        if case.codes.is_manifestation(line.code) and not any(other.code != line.code and is_etiology(case.codes, other.code, line.code) for other in sheet):
+            yield Withhold(line.code, "excluded by I.A.13 (no underlying disease is documented)")
+
+
+def is_etiology(codes: CodeSet, code: str, manifestation: str) -> bool:
+    """Tell whether `code` may precede `manifestation`: a code first note names it, or no note names any code."""
+    named = tuple(r for e in codes.ancestors(manifestation) for note in e.code_first for r in references(note))
+    if any(code in r for r in named):
+        return True
+    if codes.is_manifestation(code) or code[0] in "RSTVWXYZ":
+        return False
+    return any("such as" in note for e in codes.ancestors(manifestation) for note in e.code_first) or not named
+
+
+@rule(
+    "convention.I.A.12.a",
+    "Excludes1",
+    f"{GUIDELINES}, I.A.12.a; Excludes1 notes of the tabular list",
+    Phase.EXCLUSION,
+)
+def excludes1(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """Two codes that an Excludes1 note forbids together don't leave the review together."""
+    kept: list[Line] = []
+    for line in sorted(sheet, key=lambda line: _standing(line, case.codes)):
+        excluding = next((other for other in kept if case.codes.excludes1(line.code, other.code)), None)
+        if excluding is None:
+            kept.append(line)
+        else:
+            reason = f"excluded by {excluding.code} (Excludes1)"
+            yield Withhold(line.code, reason, excluding.code, "Right if the two conditions are unrelated, and then beside it.")
+
+
+def _standing(line: Line, codes: CodeSet) -> tuple[object, ...]:
+    """Return the order in which lines claim their place: a diagnosis before a symptom, the specific before the unspecified."""
+    title = codes.title(line.code).lower()
+    return line.code[0] == "R", line.code[0] == "Z", "unspecified" in title, -line.confidence, line.code
+
+
+def pairs(lines: Iterable[Line], codes: CodeSet) -> Iterator[tuple[Line, Line]]:
+    """Yield every pair of lines that an Excludes1 note forbids."""
+    ordered = list(lines)
+    for at, one in enumerate(ordered):
+        yield from ((one, other) for other in ordered[at + 1 :] if codes.excludes1(one.code, other.code))
+
+
+RULES = (less_specific, manifestation, excludes1)

@@ -1,0 +1,54 @@
+"""Injuries: superficial beside deeper, aftercare, current against sequela.
+
+Guidelines I.C.19.a, I.C.19.b.1, I.C.21.c.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cds_service.review.case import Case
+from cds_service.review.guidelines.support import GUIDELINES, best
+from cds_service.review.rules import Change, Phase, Withhold, rule
+from cds_service.review.sheet import Line, Sheet
+
+_SUPERFICIAL = tuple(f"S{region}0" for region in range(10))
+
+
+@rule(
+    "guideline.I.C.19.b.1",
+    "Superficial injuries of the same site",
+    f"{GUIDELINES}, I.C.19.b.1",
+    Phase.EXCLUSION,
+    needs=_SUPERFICIAL,
+)
+def superficial(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """Abrasions and contusions are not coded with a more severe injury of the same site."""
+    for line in sheet.under(*_SUPERFICIAL):
+        severe = best(other for other in sheet.under(line.code[:2]) if other.code[2] != "0" and _same_side(line, other, case))
+        if severe:
+            yield Withhold(line.code, f"integral to {severe.code}")
+
+
+def _same_side(one: Line, other: Line, case: Case) -> bool:
+    titles = [case.codes.title(line.code).lower() for line in (one, other)]
+    sides = [next((s for s in ("right", "left") if s in t), None) for t in titles]
+    return None in sides or sides[0] == sides[1]
+
+
+@rule(
+    "guideline.I.C.21.c.7",
+    "No aftercare code for an injury",
+    f"{GUIDELINES}, I.C.21.c.7: the injury with its 7th character for subsequent care",
+    Phase.EXCLUSION,
+    needs=("Z47.8", "Z48", "Z51.89", "Z09"),
+)
+def aftercare(sheet: Sheet, _case: Case) -> Iterable[Change]:
+    """Aftercare of an injury is the injury with 7th character D, not a Z code."""
+    injury = best(line for line in sheet.under("S", "T") if len(line.code) == 8 and line.code[-1] not in "ABCS")
+    if injury:
+        for line in sheet.under("Z47.8", "Z48", "Z51.89", "Z09"):
+            yield Withhold(line.code, f"excluded by {injury.code} (7th character for subsequent care)")
+
+
+RULES = (superficial, aftercare)

@@ -1,0 +1,57 @@
+"""Mental disorders: hierarchy of substance use, dementia with its cause, depression.
+
+Guidelines I.C.5.b.2, I.C.5.d, I.A.13; Alphabetic Index, "Alzheimer's".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cds_service.review.case import Case
+from cds_service.review.guidelines.support import GUIDELINES, best, least
+from cds_service.review.rules import Add, Change, Exchange, Phase, Withhold, rule
+from cds_service.review.sheet import Sheet
+
+_SUBSTANCES = ("F10", "F11", "F12", "F13", "F14", "F15", "F16", "F18", "F19")
+_DEMENTING = ("G30", "G31.0", "G31.83", "G20", "G10", "G35", "B20", "A81.0")
+
+
+@rule(
+    "guideline.I.C.5.b.2",
+    "Use, abuse and dependence: only the highest",
+    f"{GUIDELINES}, I.C.5.b.2",
+    Phase.EXCLUSION,
+    needs=_SUBSTANCES,
+)
+def hierarchy(sheet: Sheet, _case: Case) -> Iterable[Change]:
+    """Of use, abuse and dependence of one substance only dependence, else abuse, is reported."""
+    for substance in _SUBSTANCES:
+        ranks = [sheet.under(f"{substance}.{digit}") for digit in "219"]
+        highest = next((lines for lines in ranks if lines), ())
+        for line in (line for lines in ranks if lines is not highest for line in lines):
+            yield Withhold(line.code, f"contained in {highest[0].code}")
+
+
+@rule(
+    "index.alzheimer",
+    "Dementia with its cause",
+    "Alphabetic Index, Disease, Alzheimer's G30.9 [F02.80]; tabular list, F02, code first; guideline I.A.13",
+    Phase.COMBINATION,
+    needs=_DEMENTING,
+    yields=("F02",),
+)
+def dementia(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """Dementia in a disease that causes it is F02 after the disease; Alzheimer's disease always brings it."""
+    cause = best(sheet.under(*_DEMENTING))
+    if cause is None:
+        return
+    for line in sheet.under("F03"):
+        combined = f"F02{line.code[3:]}"
+        if case.codes.is_billable(combined):
+            yield Exchange(line.code, combined, "The disease that causes the dementia is documented.", least(line, cause), cause.evidence)
+    alzheimer = best(sheet.under("G30"))
+    if alzheimer and not sheet.has("F02", "F03"):
+        yield Add("F02.80", alzheimer.confidence, alzheimer.evidence, "Alzheimer's disease is coded with the dementia that it brings.")
+
+
+RULES = (dementia, hierarchy)

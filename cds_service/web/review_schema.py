@@ -1,0 +1,216 @@
+"""JSON Schema (2020-12) of the published CodingReview. A test holds real answers to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+
+def _object(properties: Schema, required: list[str], description: str) -> Schema:
+    return {"type": "object", "description": description, "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _list(of: str, description: str, *, least: int = 0) -> Schema:
+    return {"type": "array", "description": description, "items": {"$ref": f"#/components/schemas/{of}"}} | ({"minItems": least} if least else {})
+
+
+def _word(description: str, *values: str) -> Schema:
+    return {"type": "string", "description": description} | ({"enum": list(values)} if values else {})
+
+
+_CONFIDENCE: Schema = {"type": "number", "minimum": 0, "maximum": 1, "description": "Calibrated probability that the code is right."}
+_OFFSET: Schema = {"type": "integer", "minimum": 0, "description": "Offset into the note's plain text, in Unicode code points."}
+
+_ASSERTION = _object(
+    {
+        "polarity": _word("Affirmed or denied.", "affirmed", "negated"),
+        "certainty": _word("How sure the author is.", "certain", "possible", "hypothetical"),
+        "temporality": _word("Now, or a resolved past.", "current", "historical"),
+        "experiencer": _word("Of whom it is said.", "patient", "family", "other"),
+    },
+    ["polarity", "certainty", "temporality", "experiencer"],
+    "How the words are asserted.",
+)
+
+_EVIDENCE = _object(
+    {
+        "kind": _word("Words of a note, or a value of the structured record.", "note", "structured"),
+        "source": _word("Reference of the resource; `text` for the note of a plain-text request."),
+        "text": _word("Exactly the note's characters from begin to end, or the value in words. Absent in a kept review."),
+        "begin": _OFFSET,
+        "end": _OFFSET,
+        "section": _word("Canonical name of the section, such as assessment_plan."),
+        "assertion": {"$ref": "#/components/schemas/Assertion"},
+        "sha256": _word("SHA-256 of the whole note's UTF-8 text."),
+        "when": {"type": "string", "format": "date-time", "description": "When it was written or measured."},
+        "part": _word("Which value of the resource, where it holds several."),
+    },
+    ["kind", "source"],
+    "What supports a statement.",
+)
+
+_RATIONALE = _object(
+    {"rule": _word("Registered rule, or feature of the model."), "text": _word("Why, in plain words."), "reference": _word("Where the rule stands.")},
+    ["rule", "text"],
+    "One reason.",
+)
+
+_ALTERNATIVE = _object(
+    {"code": _word("Code."), "display": _word("Title."), "confidence": _CONFIDENCE, "why": _word("What would make it right.")},
+    ["code", "display", "confidence", "why"],
+    "Another code that was considered.",
+)
+
+_ATTRIBUTES = _object(
+    {name: _word(f"{name.capitalize()}, as documented.") for name in ("laterality", "acuity", "severity", "stage", "episode", "control")},
+    [],
+    "What the words say about the condition.",
+)
+
+_HCC = _object(
+    {"model": _word("Risk-adjustment model."), "category": _word("Category."), "label": _word("Name of the category.")},
+    ["model", "category", "label"],
+    "A risk-adjustment category, for the coder.",
+)
+
+_ASSIGNMENT = _object(
+    {
+        "code": _word("Code with its dot."),
+        "system": {"type": "string", "format": "uri", "description": "Code system."},
+        "display": _word("Title of the code."),
+        "confidence": _CONFIDENCE,
+        "role": _word("Place in the sequence; absent for procedures and supplies.", "principal", "secondary"),
+        "billable": {"type": "boolean", "description": "Complete to its last character on the date of service."},
+        "evidence": _list("Evidence", "Never empty.", least=1),
+        "rationale": _list("Rationale", "Never empty.", least=1),
+        "alternatives": _list("Alternative", "Other codes that were considered."),
+        "attributes": {"$ref": "#/components/schemas/Attributes"},
+        "hcc": _list("HccCategory", "Risk-adjustment categories."),
+        "source": _word("What supports it.", "note", "structured", "both"),
+    },
+    ["code", "system", "display", "confidence", "billable", "evidence", "rationale", "source"],
+    "One code of the review.",
+)
+
+_NOT_CODED = _object(
+    {
+        "code": _word("Code."),
+        "display": _word("Title."),
+        "evidence": _list("Evidence", "Where it was found."),
+        "reason": _word("Why it is not coded: negated, family, historical, uncertain (outpatient), excluded by ..."),
+    },
+    ["code", "display", "evidence", "reason"],
+    "Something found and left out.",
+)
+
+_QUERY = _object(
+    {
+        "id": _word("Name of the query within the review."),
+        "family": _word("Kind of gap."),
+        "title": _word("Subject."),
+        "question": _word("The question to the author."),
+        "indicators": _list("Evidence", "Clinical indicators; never empty.", least=1),
+        "options": {"type": "array", "items": {"type": "string"}, "minItems": 2, "description": "Possible answers; none is preferred."},
+        "rule": _word("Rule that asks."),
+        "reference": _word("Where the rule stands."),
+        "priority": {"type": "integer", "minimum": 1, "description": "1 first."},
+    },
+    ["id", "family", "title", "question", "indicators", "options", "rule", "reference", "priority"],
+    "A compliant documentation query.",
+)
+
+_CLAIM_FINDING = _object(
+    {
+        "edit": _word("Edit."),
+        "codes": {"type": "array", "items": {"type": "string"}, "description": "Codes it concerns."},
+        "table": _word("Table."),
+        "version": _word("Version and effective dates of the table."),
+        "explanation": _word("What stands against the claim."),
+        "remedy": _word("What would settle it."),
+        "severity": _word("Severity.", "warning", "critical"),
+    },
+    ["edit", "codes", "table", "version", "explanation", "remedy", "severity"],
+    "An edit that a payer would apply, for the coder.",
+)
+
+_REVIEW = _object(
+    {
+        "id": {"type": "string", "format": "uuid", "description": "Name of the review."},
+        "created": {"type": "string", "format": "date-time", "description": "When it was made."},
+        "patient": _word("Reference of the patient."),
+        "encounter": _word("Reference of the encounter, where there is one."),
+        "setting": _word("Which guideline section applies.", "inpatient", "outpatient", "emergency"),
+        "codeSets": {
+            "type": "array",
+            "description": "Which releases decided.",
+            "items": _object(
+                {
+                    "system": {"type": "string", "format": "uri"},
+                    "version": _word("Release."),
+                    "effectiveFrom": {"type": "string", "format": "date"},
+                    "effectiveTo": {"type": "string", "format": "date"},
+                },
+                ["system", "version", "effectiveFrom"],
+                "One release of a code system.",
+            ),
+        },
+        "model": _object(
+            {"name": _word("Name."), "version": _word("Version."), "sha256": _word("Hash of its manifest.")},
+            ["name", "version", "sha256"],
+            "Which model read the notes.",
+        ),
+        "diagnoses": _list("CodeAssignment", "In sequence; the principal or first-listed first."),
+        "procedures": _list("CodeAssignment", "Procedures."),
+        "supplies": _list("CodeAssignment", "Supplies."),
+        "notCoded": _list("NotCoded", "What was found and left out, and why."),
+        "queries": _list("DocumentationQuery", "Gaps in the documentation."),
+        "claimFindings": _list("ClaimFinding", "Edits, for the coder."),
+        "coverage": _object(
+            {
+                "notesRead": {"type": "array", "items": {"type": "string"}},
+                "notesSkipped": {
+                    "type": "array",
+                    "items": _object(
+                        {"source": _word("What."), "reason": _word("Why, with the remedy.")}, ["source", "reason"], "Input not, or not wholly, read."
+                    ),
+                },
+                "warnings": {"type": "array", "items": {"type": "string"}},
+            },
+            ["notesRead", "notesSkipped"],
+            "What was read and what was not.",
+        ),
+        "timingMs": {"type": "object", "additionalProperties": {"type": "number"}, "description": "Milliseconds by stage."},
+    },
+    [
+        "id",
+        "created",
+        "patient",
+        "setting",
+        "codeSets",
+        "model",
+        "diagnoses",
+        "procedures",
+        "supplies",
+        "notCoded",
+        "queries",
+        "claimFindings",
+        "coverage",
+        "timingMs",
+    ],
+    "The coded review of one encounter.",
+)
+
+REVIEW_SCHEMAS: Schema = {
+    "CodingReview": _REVIEW,
+    "CodeAssignment": _ASSIGNMENT,
+    "NotCoded": _NOT_CODED,
+    "DocumentationQuery": _QUERY,
+    "ClaimFinding": _CLAIM_FINDING,
+    "Evidence": _EVIDENCE,
+    "Assertion": _ASSERTION,
+    "Rationale": _RATIONALE,
+    "Alternative": _ALTERNATIVE,
+    "Attributes": _ATTRIBUTES,
+    "HccCategory": _HCC,
+}

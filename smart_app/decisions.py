@@ -1,0 +1,185 @@
+"""What a person decided about a suggestion: kept for good, never overwritten.
+
+The table is a history. An undo is a line of its own that names the line it takes back, so that who decided what, when,
+and on which model's suggestion stays traceable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from sqlalchemy import DateTime, Engine, Index, String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
+
+from smart_app.database import Base
+from smart_app.errors import DecisionConflict
+
+
+class Action(StrEnum):
+    """What a person can do with a suggestion."""
+
+    ACCEPT = "accept"
+    CHANGE = "change"
+    REJECT = "reject"
+    UNDO = "undo"
+
+
+# Why a suggestion is rejected. Codes are stable: they go to statistics and to CDS Hooks feedback.
+REASONS: Mapping[str, str] = {
+    "not-supported": "The documentation doesn't support it",
+    "not-reportable": "Present, but not reportable for this encounter",
+    "not-current": "Not current: history of, or resolved",
+    "other-code": "Another code says it better",
+    "wrong-patient-part": "About someone or something else",
+    "other": "Another reason",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The suggestion that is decided, and what suggested it."""
+
+    tenant: str
+    review_id: str
+    patient: str
+    encounter: str | None
+    code: str  # as suggested
+    system: str
+    model: str  # name and version
+    code_set: str  # version
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who decides."""
+
+    user: str  # fhirUser
+    name: str | None
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One line of the history."""
+
+    id: int
+    code: str
+    action: Action
+    after: str | None  # the code that stands after it; None where rejected
+    reason: str | None
+    user: str
+    name: str | None
+    role: str
+    at: datetime
+    takes_back: int | None = None
+
+    @property
+    def who(self) -> str:
+        """The person's name, else their reference."""
+        return self.name or self.user
+
+
+class _Row(Base):
+    __tablename__ = "smart_decision"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    tenant: Mapped[str] = mapped_column(String(64))
+    review_id: Mapped[str] = mapped_column(String(64))
+    patient: Mapped[str] = mapped_column(String(128))
+    encounter: Mapped[str | None] = mapped_column(String(128))
+    code: Mapped[str] = mapped_column(String(32))  # before: the code as suggested
+    system: Mapped[str] = mapped_column(String(200))
+    action: Mapped[str] = mapped_column(String(16))
+    after: Mapped[str | None] = mapped_column(String(32))
+    reason: Mapped[str | None] = mapped_column(String(32))
+    model: Mapped[str] = mapped_column(String(200))
+    code_set: Mapped[str] = mapped_column(String(64))
+    user: Mapped[str] = mapped_column(String(300))
+    name: Mapped[str | None] = mapped_column(String(100))
+    role: Mapped[str] = mapped_column(String(16))
+    at: Mapped[datetime] = mapped_column(DateTime)  # UTC
+    takes_back: Mapped[int | None]
+
+    __table_args__ = (Index("smart_decision_of_review", "tenant", "review_id", "id"),)
+
+
+class Decisions:
+    """Records and reads decisions. Safe to share between threads."""
+
+    def __init__(self, engine: Engine, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._make = sessionmaker(engine)
+        self._clock = clock
+
+    def record(
+        self, subject: Subject, action: Action, actor: Actor, *, after: str | None = None, reason: str | None = None, seen: int | None = None
+    ) -> Decision:
+        """Record a decision and return it.
+
+        `seen` is the id of the last decision on this code that the person's page showed (0 for none). Raises
+        DecisionConflict where somebody has decided since: neither of the two is lost silently.
+        """
+        with self._make.begin() as db:
+            standing = _standing(self._history(db, subject.tenant, subject.review_id)).get(subject.code)
+            if seen is not None and seen != (standing.id if standing else 0):
+                raise _conflict(standing)
+            if action is Action.UNDO and standing is None:
+                raise DecisionConflict("smart.nothing-to-undo", "There is no decision on this code to take back.", "Load the page again.")
+            row = _Row(
+                tenant=subject.tenant,
+                review_id=subject.review_id,
+                patient=subject.patient,
+                encounter=subject.encounter,
+                code=subject.code,
+                system=subject.system,
+                action=action.value,
+                after=subject.code if action is Action.ACCEPT else after,
+                reason=reason,
+                model=subject.model,
+                code_set=subject.code_set,
+                user=actor.user,
+                name=actor.name,
+                role=actor.role,
+                at=self._clock().astimezone(UTC).replace(tzinfo=None),
+                takes_back=standing.id if standing and action is Action.UNDO else None,
+            )
+            db.add(row)
+            db.flush()
+            return _decision(row)
+
+    def standing(self, tenant: str, review_id: str) -> dict[str, Decision]:
+        """Return the decision that stands for each code of a review."""
+        return _standing(self.history(tenant, review_id))
+
+    def history(self, tenant: str, review_id: str) -> tuple[Decision, ...]:
+        """Return every decision on a review, oldest first, with those that were taken back."""
+        with self._make() as db:
+            return self._history(db, tenant, review_id)
+
+    @staticmethod
+    def _history(db: Session, tenant: str, review_id: str) -> tuple[Decision, ...]:
+        rows = db.scalars(select(_Row).where(_Row.tenant == tenant, _Row.review_id == review_id).order_by(_Row.id))
+        return tuple(_decision(row) for row in rows)
+
+
+def _standing(history: Sequence[Decision]) -> dict[str, Decision]:
+    taken_back = {d.takes_back for d in history if d.action is Action.UNDO}
+    return {d.code: d for d in history if d.action is not Action.UNDO and d.id not in taken_back}
+
+
+def _decision(row: _Row) -> Decision:
+    return Decision(
+        row.id, row.code, Action(row.action), row.after, row.reason, row.user, row.name, row.role, row.at.replace(tzinfo=UTC), row.takes_back
+    )
+
+
+def _conflict(standing: Decision | None) -> DecisionConflict:
+    if standing is None:
+        return DecisionConflict("smart.conflict", "The decision on this code was taken back meanwhile.", "Look at it again, then decide.")
+    return DecisionConflict(
+        "smart.conflict",
+        f"{standing.who} has decided on this code meanwhile ({standing.action}, {standing.at:%H:%M} UTC).",
+        "Look at it again, then decide.",
+    )

@@ -1,0 +1,42 @@
+"""The parts of the app, put together once and shared by every request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cds_service.review.knowledge import Knowledge
+from smart_app.charts import Reviewer
+from smart_app.database import open_database
+from smart_app.decisions import Decisions
+from smart_app.discovery import Discovery
+from smart_app.identity import IdTokens
+from smart_app.keys import SigningKeys
+from smart_app.launch import Launcher
+from smart_app.security import BrowserCookie
+from smart_app.session import Sessions, cipher
+from smart_app.settings import SmartSettings
+
+_FALLBACK_DATABASE = "sqlite://"  # in memory: sessions end with the process
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a request of the app needs. Immutable and safe to share between threads."""
+
+    settings: SmartSettings
+    reviewer: Reviewer
+    knowledge: Knowledge
+    launcher: Launcher
+    sessions: Sessions
+    decisions: Decisions
+    keys: SigningKeys
+    cookie: BrowserCookie
+
+    @classmethod
+    def build(cls, settings: SmartSettings, reviewer: Reviewer, knowledge: Knowledge) -> Services:
+        """Open the database and load the keys; raises ConfigurationError."""
+        engine = open_database(settings.database_url or _FALLBACK_DATABASE)
+        sessions = Sessions(engine, cipher(settings.session_key), minutes=settings.session_minutes)
+        keys = SigningKeys.load(settings.private_key)
+        launcher = Launcher(settings, sessions, Discovery(timeout_s=settings.timeout_s), IdTokens(timeout_s=settings.timeout_s), keys)
+        return cls(settings, reviewer, knowledge, launcher, sessions, Decisions(engine), keys, BrowserCookie(settings))

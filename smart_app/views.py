@@ -1,0 +1,225 @@
+"""Routes of the app, under /smart."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import uuid
+from functools import cache
+from pathlib import Path
+
+from flask import Blueprint, Response, g, jsonify, make_response, redirect, render_template, request, url_for
+from werkzeug.exceptions import HTTPException
+
+from cds_service.errors import MarginaliaError
+from smart_app.charts import Chart, added_notes, fetch, find_review, new_review, restore
+from smart_app.decisions import REASONS, Actor
+from smart_app.errors import AccessDenied, DecisionRefused, LaunchRefused, SessionLost, SmartError
+from smart_app.forms import read_wish, subject_of, told
+from smart_app.page import build
+from smart_app.roles import role_of
+from smart_app.security import protect
+from smart_app.services import Services
+from smart_app.session import ChartSession
+from smart_app.settings import Issuer
+
+_LOG = logging.getLogger(__name__)
+_HERE = Path(__file__).parent
+
+
+def blueprint(services: Services) -> Blueprint:
+    """Return the app's routes over its services."""
+    routes = Blueprint("smart", __name__, url_prefix="/smart", template_folder="templates", static_folder="static", static_url_path="/static")
+    _add_launch(routes, services)
+    _add_review(routes, services)
+    _add_decisions(routes, services)
+    _add_protection(routes, services)
+    routes.app_template_global("smart_asset")(asset)
+    return routes
+
+
+def _add_launch(routes: Blueprint, services: Services) -> None:
+    @routes.get("/launch")
+    def launch() -> Response:
+        """Begin a launch: by the EHR (`iss`, `launch`) or standalone (`iss` alone, or a choice of EHRs)."""
+        iss = request.args.get("iss", "")
+        if not iss:
+            if "launch" in request.args:
+                raise LaunchRefused("smart.no-iss", "The EHR's launch names no FHIR server (parameter iss).", "Tell the EHR's administrator.")
+            return make_response(render_template("smart/choose.html", issuers=services.settings.issuers))
+        browser = services.cookie.read(request) or services.cookie.fresh()
+        url = services.launcher.begin(iss=iss, launch=request.args.get("launch"), browser=browser)
+        response = make_response(redirect(url, 303))
+        services.cookie.write(response, browser)
+        return response
+
+    @routes.get("/callback")
+    def callback() -> Response:
+        """Take the EHR's answer and go to the chart it opens."""
+        browser = services.cookie.read(request)
+        chart_id = services.launcher.complete(request.args.to_dict(), browser=browser)
+        chart = services.sessions.find(chart_id, browser)
+        issuer = services.settings.issuer(chart.iss)
+        document, _ = find_review(services.reviewer, chart, issuer)
+        # A kept review is shown at once; a new one takes a moment, so a page says so first.
+        target = "smart.review" if document else "smart.opening"
+        return make_response(redirect(url_for(target, chart_id=chart_id), 303))
+
+    @routes.get("/jwks.json")
+    def jwks() -> Response:
+        """The app's public keys, for EHRs that check private_key_jwt."""
+        response = jsonify(services.keys.public_set())
+        response.headers["Cache-Control"] = "public, max-age=3600"
+        return response
+
+
+def _add_review(routes: Blueprint, services: Services) -> None:
+    @routes.get("/review")
+    def no_review() -> Response:
+        """Without a chart there is nothing to show: never the chart of an earlier launch."""
+        raise SessionLost("smart.no-chart", "This address names no chart.", "Open Marginalia from a patient's chart in the EHR.")
+
+    @routes.get("/review/<chart_id>/opening")
+    def opening(chart_id: str) -> Response:
+        """Say that the notes are being read, and go on to the review."""
+        _open_chart(services, chart_id)
+        return make_response(render_template("smart/opening.html", target=url_for("smart.review", chart_id=chart_id)))
+
+    @routes.get("/review/<chart_id>")
+    def review(chart_id: str) -> Response:
+        """The note with its codes."""
+        session, issuer = _open_chart(services, chart_id)
+        chart = _read_chart(services, chart_id, session, issuer)
+        role = role_of(session, issuer)
+        standing = services.decisions.standing(issuer.tenant, chart.document["id"])
+        page = build(chart, role, standing, missing_scopes=services.launcher.scopes(session).missing())
+        return make_response(
+            render_template(
+                "smart/review.html",
+                page=page,
+                session=session,
+                issuer=issuer,
+                chart_id=chart_id,
+                reasons=REASONS,
+                may_decide=session.person is not None,
+            )
+        )
+
+    @routes.post("/review/<chart_id>/fresh")
+    def fresh(chart_id: str) -> Response:
+        """Run the review anew on the notes as they are now."""
+        session, issuer = _open_chart(services, chart_id)
+        _check_form(session)
+        record, _, _ = fetch(session, issuer, timeout_s=services.settings.timeout_s)
+        document = new_review(services.reviewer, record, issuer.tenant)
+        services.sessions.use_review(chart_id, services.cookie.read(request), document["id"])
+        return make_response(redirect(url_for("smart.review", chart_id=chart_id), 303))
+
+    @routes.post("/review/<chart_id>/close")
+    def close(chart_id: str) -> Response:
+        """End the chart's session in this browser."""
+        session, _ = _open_chart(services, chart_id)
+        _check_form(session)
+        services.sessions.end(chart_id, services.cookie.read(request))
+        return make_response(render_template("smart/closed.html"))
+
+
+def _add_decisions(routes: Blueprint, services: Services) -> None:
+    @routes.post("/review/<chart_id>/decisions")
+    def decide(chart_id: str) -> Response:
+        """Record what the person decided on one code; answers JSON, or goes back to the page where no script runs."""
+        session, issuer = _open_chart(services, chart_id)
+        _check_form(session)
+        if session.person is None:
+            raise AccessDenied("smart.no-person", "The EHR didn't say who you are, so nothing can be recorded.", "Ask for the scopes openid and fhirUser.")
+        if session.review_id is None:
+            raise DecisionRefused("smart.no-review", "No review is open.", "Load the page again.")
+        document = services.reviewer.store.get(issuer.tenant, session.review_id)
+        subject, anchor = subject_of(document, issuer.tenant, request.form.get("code", ""))
+        action, after, reason = read_wish(request.form, subject, document, services.knowledge)
+        actor = Actor(session.user, session.person.name, role_of(session, issuer))
+        seen = request.form.get("seen", "")
+        services.decisions.record(subject, action, actor, after=after, reason=reason, seen=int(seen) if seen.isascii() and seen.isdigit() else None)
+        standing = services.decisions.standing(issuer.tenant, session.review_id)
+        if request.accept_mimetypes.best_match(("text/html", "application/json")) == "application/json":
+            return jsonify({"code": subject.code, "decided": len(standing), "decision": told(standing.get(subject.code))})
+        return make_response(redirect(url_for("smart.review", chart_id=chart_id, _anchor=anchor), 303))
+
+
+def _add_protection(routes: Blueprint, services: Services) -> None:
+    @routes.before_request
+    def frame() -> None:
+        g.frame_ancestors = services.settings.frame_ancestors
+
+    @routes.after_request
+    def headers(response: Response) -> Response:
+        if request.endpoint == "smart.static":
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"  # the address carries the file's hash
+        return protect(response, g.get("frame_ancestors", services.settings.frame_ancestors))
+
+    @routes.errorhandler(SmartError)
+    def smart_error(error: SmartError) -> Response:
+        _LOG.info("smart app refused", extra={"fields": {"code": error.code, "status": error.status, "route": request.endpoint}})
+        return _failure(error.code, error.message, error.remedy, error.status)
+
+    @routes.errorhandler(MarginaliaError)
+    def service_error(error: MarginaliaError) -> Response:
+        _LOG.warning("smart app failed", extra={"fields": {"code": error.code, "route": request.endpoint}})
+        return _failure(error.code, error.message, error.remedy, 500)
+
+    @routes.errorhandler(Exception)
+    def unexpected(error: Exception) -> Response | HTTPException:
+        if isinstance(error, HTTPException):
+            return error
+        number = uuid.uuid4().hex[:8]
+        # The type and place are told, never the message: it may hold words of a note.
+        place = error.__traceback__
+        while place and place.tb_next:
+            place = place.tb_next
+        where = f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}" if place else ""
+        _LOG.error("smart app crashed", extra={"fields": {"error": type(error).__name__, "where": where, "number": number, "route": request.endpoint}})
+        message = f"Something went wrong in Marginalia (number {number})."
+        return _failure("smart.internal", message, "Load the page again; if it stays so, tell the number to support.", 500)
+
+
+def _open_chart(services: Services, chart_id: str) -> tuple[ChartSession, Issuer]:
+    session = services.launcher.find(chart_id, services.cookie.read(request))
+    issuer = services.settings.issuer(session.iss)
+    g.frame_ancestors = issuer.frame_ancestors
+    return session, issuer
+
+
+def _read_chart(services: Services, chart_id: str, session: ChartSession, issuer: Issuer) -> Chart:
+    record, banner, kind = fetch(session, issuer, timeout_s=services.settings.timeout_s)
+    document, refused = find_review(services.reviewer, session, issuer)
+    if document is None:
+        document = new_review(services.reviewer, record, issuer.tenant)
+    if document["id"] != session.review_id:
+        services.sessions.use_review(chart_id, services.cookie.read(request), document["id"])
+    restored, changed = restore(document, record)
+    return Chart(record, banner, kind, restored, changed, added_notes(document, record), refused)
+
+
+def _check_form(session: ChartSession) -> None:
+    if not hmac.compare_digest(request.form.get("csrf", ""), session.csrf):
+        raise AccessDenied("smart.form", "This form doesn't come from the chart's own page.", "Load the page again.")
+
+
+def _failure(code: str, message: str, remedy: str, status: int) -> Response:
+    if request.method == "POST" and request.accept_mimetypes.best_match(("text/html", "application/json")) == "application/json":
+        response = jsonify({"error": {"code": code, "message": message, "remedy": remedy}})
+    else:
+        response = make_response(render_template("smart/error.html", code=code, message=message, remedy=remedy, status=status))
+    response.status_code = status
+    return response
+
+
+@cache
+def _digest(name: str) -> str:
+    return hashlib.sha256((_HERE / "static" / name).read_bytes()).hexdigest()[:12]
+
+
+def asset(name: str) -> str:
+    """Return a static file's address with its hash, so that a browser may keep it for good."""
+    return url_for("smart.static", filename=name, v=_digest(name))
