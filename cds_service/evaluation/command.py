@@ -18,7 +18,7 @@ PARTS = ("phrases", "unseen", "notes", "cases")
 
 
 @click.command()
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Data folder (docs/training.md); without it only committed text is measured.")
+@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Data folder; without it only committed text is measured.")
 @click.option("--part", "parts", type=click.Choice(PARTS), multiple=True, help="What to measure; default: all that the data allows.")
 @click.option("--split", type=click.Choice(("dev", "test")), default="dev", show_default=True, help="dev to work with; test for the report only.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many examples of each part.")
