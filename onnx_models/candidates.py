@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from onnx_models.reading import Polarity, Section, Sentence
 from onnx_models.retrieval import Concept, Concepts, VectorIndex
 from onnx_models.runtime import Encoder
 from onnx_models.segmenter import section_at, sections, sentences
+from onnx_models.wording import Overlap, Titles
 
 NEAREST = 6  # concepts a phrase may mean
 _LEAST_COSINE = 0.5  # below this the encoder's guess is worse than silence
@@ -48,6 +50,7 @@ class Scene:
     parts: tuple[Section, ...]
     lines: tuple[Sentence, ...]
     plan: PlanContext
+    stream: list[tuple[Token, int]]  # token of the normal form, index of its sentence
     places: dict[tuple[int, int], Place] = field(default_factory=dict)
 
     @classmethod
@@ -55,7 +58,8 @@ class Scene:
         """Split a note into sections and sentences."""
         parts = sections(text, declared)
         lines = sentences(text, parts)
-        return cls(text, parts, lines, PlanContext(text, parts, lines))
+        stream = [(Token(t.stem, t.begin + line.begin, t.end + line.begin), i) for i, line in enumerate(lines) for t in tokens(text[line.begin : line.end])]
+        return cls(text, parts, lines, PlanContext(text, parts, lines), stream)
 
     def place(self, begin: int, end: int, line: int) -> Place:
         """Return the place `text[begin:end]` in sentence `line`, with its assertion and attributes."""
@@ -71,11 +75,9 @@ class Scene:
         return self.places[begin, end]
 
 
-def named(scene: Scene, lexicon: Lexicon, concepts: Concepts) -> tuple[list[Hit], int]:
-    """Return the hits of the lexicon, with and without words of degree between the words of a name, and the number of tokens."""
-    stream = [
-        (Token(t.stem, t.begin + line.begin, t.end + line.begin), i) for i, line in enumerate(scene.lines) for t in tokens(scene.text[line.begin : line.end])
-    ]
+def named(scene: Scene, lexicon: Lexicon, concepts: Concepts) -> list[Hit]:
+    """Return the hits of the lexicon, with and without words of degree between the words of a name."""
+    stream = scene.stream
     matches = lexicon.find(stream)
     bare = [(t, s) for t, s in stream if t.stem not in _NOISE]
     seen = {(m.begin, m.end) for m in matches}
@@ -90,7 +92,25 @@ def named(scene: Scene, lexicon: Lexicon, concepts: Concepts) -> tuple[list[Hit]
             hit = _hit(where, entry.concept, concepts[entry.concept])
             hit.entry, hit.stems, hit.rivals, hit.frequency, hit.covered = entry, match.stems, len(match.entries), match.frequency, covered
             hits.append(hit)
-    return hits, len(stream)
+    return hits
+
+
+def worded(scene: Scene, hits: Sequence[Hit], titles: Titles) -> None:
+    """Fill in how far each hit's title is the wording of the note."""
+    numbers = titles.words(t for t, _ in scene.stream)
+    begins = [t.begin for t, _ in scene.stream]
+    note = set(numbers)
+    by_sentence: dict[int, set[int]] = defaultdict(set)
+    for number, (_, sentence) in zip(numbers, scene.stream, strict=True):
+        by_sentence[sentence].add(number)
+    known: dict[tuple[int, int, int], Overlap] = {}
+    for hit in hits:
+        place = hit.place
+        key = (place.begin, place.end, hit.concept)
+        if key not in known:
+            span = numbers[bisect_left(begins, place.begin) : bisect_left(begins, place.end)]
+            known[key] = titles.overlap(hit.concept, span, by_sentence[place.sentence], note)
+        hit.overlap = known[key]
 
 
 def meant(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from onnx_models.candidates import Scene, meant, named
+from onnx_models.candidates import Scene, meant, named, worded
 from onnx_models.errors import ArtefactError
 from onnx_models.features import CandidateRow, Place, candidate_rows
 from onnx_models.language import language_of
@@ -21,6 +21,7 @@ from onnx_models.ranker import Ranker
 from onnx_models.reading import Candidate, Mention, NoteReading, Reason, Section
 from onnx_models.retrieval import Concepts, VectorIndex
 from onnx_models.runtime import Encoder
+from onnx_models.wording import Titles
 
 CLINICAL_NOTE = 1.0  # style of a note of care; 0.0 is a published case report
 _KEEP = 0.02  # candidates below this probability are not worth carrying
@@ -54,6 +55,7 @@ class NoteCoder:
         *,
         info: ModelInfo,
         concepts: Concepts,
+        titles: Titles,
         lexicon: Lexicon,
         index: VectorIndex,
         encoder: Encoder,
@@ -62,6 +64,7 @@ class NoteCoder:
     ) -> None:
         self.model = info
         self.concepts = concepts
+        self.titles = titles
         self.lexicon = lexicon
         self.index = index
         self.encoder = encoder
@@ -89,6 +92,7 @@ class NoteCoder:
         return cls(
             info=ModelInfo(manifest["name"], manifest["version"], hashlib.sha256(raw).hexdigest(), encoder.provider),
             concepts=Concepts.load(folder / "concepts.tsv"),
+            titles=Titles.load(folder / "titles.npz"),
             lexicon=Lexicon.load(folder / "lexicon.npz"),
             index=VectorIndex.load(folder / "vectors.npz"),
             encoder=encoder,
@@ -133,11 +137,12 @@ class NoteCoder:
         clock = [time.perf_counter()]
         scene = Scene.of(text, declared_sections)
         clock.append(time.perf_counter())
-        hits, length = named(scene, self.lexicon, self.concepts)
+        hits = named(scene, self.lexicon, self.concepts)
         clock.append(time.perf_counter())
         near, unread = meant(scene, hits, self.index, self.encoder, self.concepts, deadline)
         clock.append(time.perf_counter())
-        rows = candidate_rows([*hits, *near], length, style)
+        worded(scene, [*hits, *near], self.titles)
+        rows = candidate_rows([*hits, *near], len(scene.stream), style)
         clock.append(time.perf_counter())
         stages = ("segmentation", "lexicon", "encoder", "features")
         timing = tuple((name, round((b - a) * 1000, 2)) for name, a, b in zip(stages, clock, clock[1:], strict=False))

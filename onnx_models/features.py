@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from onnx_models.lexicon import Entry, Source
 from onnx_models.reading import Assertion, Attributes, Certainty, Experiencer, Polarity, Temporality
+from onnx_models.wording import Overlap
 
 _SOURCES = (
     Source.TITLE, Source.INCLUSION, Source.INDEX, Source.ONTOLOGY, Source.PROPAGATED, Source.ABBREVIATION, Source.EVIDENCE, Source.PHRASE, Source.NEOPLASM,
@@ -41,6 +42,7 @@ NAMES: tuple[str, ...] = (
     "n_asserted", "n_negated", "n_possible", "n_historical", "n_family", "n_hypothetical", "asserted_share", "first_asserted",
     *(f"sec_{g}" for g in _SECTIONS), "sec_other", "n_sections", "position_first", "position_last",
     "heading", "planned", "coverage", "story_and_assess",
+    "title_in_span", "title_in_sentence", "title_in_note", "span_in_title", "all_in_title",
     "prior", "us_prior", "chapter", "is_symptom", "is_status", "code_length",
     "finer_rival", "category_rivals", "category_best", "side_given", "sided", "held_by", "disease_nearby",
     "note_tokens", "note_candidates", "style",
@@ -55,6 +57,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "section": (
         *(n for n in NAMES if n.startswith("sec_")), "n_sections", "position_first", "position_last", "heading", "planned", "coverage", "story_and_assess",
     ),
+    "wording": ("title_in_span", "title_in_sentence", "title_in_note", "span_in_title", "all_in_title"),
     "experience": ("prior", "us_prior", "chapter", "is_symptom", "is_status", "code_length"),
     "rivals": ("finer_rival", "category_rivals", "category_best", "side_given", "sided", "held_by", "disease_nearby"),
 }
@@ -76,6 +79,9 @@ class Place:
     coverage: float = 0.0  # part of its sentence's letters that it covers
 
 
+_NONE = Overlap(0.0, 0.0, 0.0, 0.0)
+
+
 @dataclass(slots=True)
 class Hit:
     """One reason to think of a code at a place: a name of the lexicon, or nearness in the encoder's space."""
@@ -94,6 +100,7 @@ class Hit:
     cosine: float = 0.0  # encoder
     rank: int = 0  # 1 is nearest; 0 where the hit is the lexicon's
     margin: float = 0.0  # cosine less the best cosine of the same phrase
+    overlap: Overlap = _NONE
 
 
 @dataclass(slots=True)
@@ -205,6 +212,12 @@ def _fill(row: CandidateRow, last: int) -> None:
     put("heading", sum(p.heading for p in asserted))
     put("planned", sum(p.planned for p in asserted))
     put("coverage", max((p.coverage for p in asserted), default=0.0))
+    overlaps = [h.overlap for h in row.hits if h.place.assertion.is_asserted] or [h.overlap for h in row.hits]
+    put("title_in_span", max(o.title_in_span for o in overlaps))
+    put("title_in_sentence", max(o.title_in_sentence for o in overlaps))
+    put("title_in_note", max(o.title_in_note for o in overlaps))
+    put("span_in_title", max(o.span_in_title for o in overlaps))
+    put("all_in_title", max(o.span_in_title * o.title_in_span for o in overlaps))
     groups = {_GROUP_OF.get(p.section) for p in asserted}
     put("story_and_assess", float("story" in groups or "complaint" in groups) + 2 * float("assess" in groups or "diagnosis" in groups))
     put("prior", max(h.prior for h in row.hits))

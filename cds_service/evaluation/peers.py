@@ -63,7 +63,7 @@ def dictionary(coder: NoteCoder) -> Rank:
     """Return the engine's lexicon alone: asserted names, the longest first."""
 
     def rank(phrase: str) -> list[str]:
-        hits, _ = named(Scene.of(phrase, ()), coder.lexicon, coder.concepts)
+        hits = named(Scene.of(phrase, ()), coder.lexicon, coder.concepts)
         hits = [h for h in hits if h.place.assertion.is_asserted and not h.covered]
         return list(dict.fromkeys(h.code for h in sorted(hits, key=lambda h: (-h.stems, -h.prior - h.us_prior, h.code))))[:_DEPTH]
 

@@ -60,6 +60,21 @@ def build_concepts(tabular: TabularList, uses: Mapping[str, int], us_uses: Mappi
     return Concepts(tuple(unique))
 
 
+def build_titles(concepts: Concepts, tabular: TabularList) -> dict[str, np.ndarray]:
+    """Return the arrays of `wording.Titles`: stems of each concept's title, weighted by how few titles hold them."""
+    titles = [sorted({stem_hash(t.stem) for t in tokens(tabular.title[concepts[i].codes[0]])}) for i in range(len(concepts))]
+    uses = Counter(h for title in titles for h in title)
+    vocabulary = [h for h, _ in uses.most_common()]  # the commonest first: its weight stands for a word that no title knows
+    number = {h: i for i, h in enumerate(vocabulary)}
+    weight = [math.log(len(titles) / uses[h]) for h in vocabulary]
+    return {
+        "vocabulary": np.array(vocabulary, np.uint64),
+        "weight": np.array(weight, np.float32),
+        "first": np.cumsum([0, *map(len, titles)]).astype(np.int32),
+        "stems": np.array([number[h] for title in titles for h in title], np.int32),
+    }
+
+
 def save_concepts(concepts: Concepts, path: Path) -> None:
     """Write the artefact that `Concepts.load` reads."""
     lines = ("\t".join((*concepts[i].codes, f"{concepts[i].prior:g}", f"{concepts[i].us_prior:g}")) for i in range(len(concepts)))

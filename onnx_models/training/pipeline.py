@@ -21,12 +21,12 @@ from onnx_models.training.corpora import background, us_code_uses
 from onnx_models.training.encoder import HardPairs, Pairs, Recipe, fine_tune
 from onnx_models.training.examples import Example, encoder_terms, training_examples
 from onnx_models.training.export import equality, export_encoder
-from onnx_models.training.index import document_windows, save_concepts
+from onnx_models.training.index import build_titles, document_windows, save_concepts
 from onnx_models.training.rank import Knowledge, Labelled, cross_fitted, save_ranker, train_ranker, typical
 from onnx_models.training.terms import TabularList, Term, official_terms, synonym_terms
 
 NAME = "marginalia-minilm"
-FILES = ("encoder.onnx", "tokenizer.json", "concepts.tsv", "lexicon.npz", "vectors.npz", "ranker.onnx")
+FILES = ("encoder.onnx", "tokenizer.json", "concepts.tsv", "titles.npz", "lexicon.npz", "vectors.npz", "ranker.onnx")
 # What a data folder must hold; docs/training.md says where each comes from.
 NEEDED = (
     "icd10cm_index/index.csv", "icd10cm_index/external_index.csv", "icd10cm_index/neoplasms.csv", "codiesp/train.jsonl.gz", "codiesp/evidence_en.jsonl.gz",
@@ -169,6 +169,7 @@ class Pipeline:
             return
         concepts, lexicon, vectors = self._knowledge.build(self._examples)
         save_concepts(concepts, self._out / "concepts.tsv")
+        np.savez_compressed(self._out / "titles.npz", allow_pickle=False, **build_titles(concepts, self._tabular))
         np.savez_compressed(self._out / "lexicon.npz", allow_pickle=False, **lexicon)
         np.savez_compressed(self._out / "vectors.npz", allow_pickle=False, **vectors)
         self._progress(f"{len(lexicon['keys'])} names in the lexicon, {len(vectors['rows'])} in the index")

@@ -25,8 +25,9 @@ from onnx_models.lexicon import Lexicon
 from onnx_models.retrieval import Concepts, VectorIndex
 from onnx_models.runtime import Encoder
 from onnx_models.training.examples import Example
-from onnx_models.training.index import Coded, build_concepts, build_lexicon, build_vectors, document_windows
+from onnx_models.training.index import Coded, build_concepts, build_lexicon, build_titles, build_vectors, document_windows
 from onnx_models.training.terms import TabularList, Term
+from onnx_models.wording import Titles
 
 Floats = npt.NDArray[np.float32]
 FOLDS = 5
@@ -78,10 +79,10 @@ class Knowledge:
         )
 
 
-def bare_coder(concepts: Concepts, lexicon: Lexicon, index: VectorIndex, encoder: Encoder) -> NoteCoder:
+def bare_coder(concepts: Concepts, titles: Titles, lexicon: Lexicon, index: VectorIndex, encoder: Encoder) -> NoteCoder:
     """Return an engine without a ranker, for collecting features."""
     info = ModelInfo("training", "0", "", encoder.provider)
-    return NoteCoder(info=info, concepts=concepts, lexicon=lexicon, index=index, encoder=encoder, ranker=None, typical=[0.0] * len(NAMES))
+    return NoteCoder(info=info, concepts=concepts, titles=titles, lexicon=lexicon, index=index, encoder=encoder, ranker=None, typical=[0.0] * len(NAMES))
 
 
 def label(coder: NoteCoder, example: Example) -> Labelled:
@@ -103,7 +104,7 @@ def cross_fitted(examples: Sequence[Example], knowledge: Knowledge, encoder: Enc
     result: list[Labelled] = []
     for fold in range(FOLDS):
         concepts, lexicon, index = knowledge.build([e for e in examples if fold_of(e.id) != fold])
-        coder = bare_coder(concepts, Lexicon(lexicon), VectorIndex(index), encoder)
+        coder = bare_coder(concepts, Titles(build_titles(concepts, knowledge.tabular)), Lexicon(lexicon), VectorIndex(index), encoder)
         result += [label(coder, e) for e in examples if fold_of(e.id) == fold and e.trains_ranker]
         progress(f"fold {fold + 1}/{FOLDS}: {len(result)} examples labelled")
     return result
