@@ -21,6 +21,7 @@ from fhir_mappers.record import EncounterRecord, Note
 from onnx_models import EngineError, ModelInfo, NoteCoder, NoteReading
 
 _LOG = logging.getLogger(__name__)
+LONGEST_NOTE = 200_000  # characters, some 33,000 words: no note of care is longer, and what is longer would block a worker for long
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 # Whose statements count as a provider's diagnosis (ICD-10-CM guidelines, section I.B.14: others document only a few things).
 _NOT_PROVIDERS = ("nurse", "diet", "therap", "pharmac", "social", "assistant", "scribe", "clerk")
@@ -95,11 +96,15 @@ class Reviewer:
             if readings and deadline is not None and time.monotonic() >= deadline:
                 skipped.append(SkippedNote(note.source, "Not read: the time of this call ran out. Open the review to have every note read."))
                 continue
-            reading = self.coder.read(note.text, declared_sections=[(s.title, s.begin, s.end) for s in note.sections], deadline=deadline)
+            text = note.text[:LONGEST_NOTE]
+            sections = [(s.title, s.begin, min(s.end, len(text))) for s in note.sections if s.begin < len(text)]
+            reading = self.coder.read(text, declared_sections=sections, deadline=deadline)
             if reading.language != "en":
                 skipped.append(SkippedNote(note.source, f"Not read: the note looks like {_language(reading.language)}, and only English notes are read."))
                 continue
             readings[note.source] = reading
+            if len(text) < len(note.text):
+                skipped.append(SkippedNote(note.source, f"Read in part: only the first {LONGEST_NOTE:,} characters. Send so long a document in parts."))
             if reading.unread:
                 left = ", ".join(dict.fromkeys(s.title or s.kind.replace("_", " ") for s in reading.unread))
                 skipped.append(SkippedNote(note.source, f"Read in part: the time of this call ran out. Only known terms were looked up in: {left[:200]}."))

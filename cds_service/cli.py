@@ -13,6 +13,7 @@ from cds_service.errors import ConfigurationError, MarginaliaError
 # name -> (where it is, what it does)
 COMMANDS = {
     "serve": ("cds_service.commands.serve:serve", "Run the service: CDS Hooks, the API and the SMART app."),
+    "demo": ("cds_service.demo.command:demo", "Run a FHIR server, an EHR page and the service, with synthetic patients."),
     "code": ("cds_service.commands.code:code", "Code the note in FILE, or on standard input where FILE is -."),
     "train": ("onnx_models.training.command:train", "Rebuild the engine's artefacts from a data folder."),
     "export": ("onnx_models.training.command:export", "Export a fine-tuned encoder to ONNX and show that its vectors stay the same."),

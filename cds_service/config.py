@@ -198,8 +198,9 @@ def _public_url(value: object) -> str:
 
 def _origin(name: str, value: str) -> str:
     origin = origin_of(value)
-    if not origin or urlsplit(value).path not in ("", "/"):
-        raise _wrong(name, value, "origins such as https://ehr.example.org")
+    parts = urlsplit(value)
+    if not origin or parts.path not in ("", "/") or (parts.scheme == "http" and not is_loopback(parts.hostname or "")):
+        raise _wrong(name, value, "https origins such as https://ehr.example.org (http only on a loopback address)")
     return origin
 
 

@@ -6,6 +6,7 @@ models therefore never decide whether a resource is read, only what has to be sa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -23,13 +24,14 @@ _HARMLESS = frozenset(
 # Older and newer forms that the readers understand: STU3 plain codes, DSTU2 and R5 shapes.
 _UNDERSTOOD = frozenset(
     {
-        "Condition.verificationStatus", "Condition.clinicalStatus", "Condition.category", "Condition.code", "AllergyIntolerance.clinicalStatus",
-        "AllergyIntolerance.verificationStatus", "AllergyIntolerance.code", "AllergyIntolerance.substance", "Encounter.class", "Encounter.type",
-        "Encounter.reasonCode", "DocumentReference.context", "DocumentReference.type", "DocumentReference.author", "Observation.category",
-        "Observation.interpretation", "Observation.code", "MedicationRequest.medication", "MedicationStatement.medication", "Procedure.category",
-        "DiagnosticReport.category", "DiagnosticReport.performer", "Composition.author", "Coverage.payor", "Device.type", "Device.deviceName",
+        "AllergyIntolerance.clinicalStatus", "AllergyIntolerance.code", "AllergyIntolerance.substance", "AllergyIntolerance.verificationStatus",
+        "Composition.author", "Condition.category", "Condition.clinicalStatus", "Condition.code", "Condition.verificationStatus", "Coverage.payor",
+        "Device.type", "DiagnosticReport.category", "DiagnosticReport.performer", "DocumentReference.author", "DocumentReference.context",
+        "DocumentReference.context.encounter", "DocumentReference.type", "Encounter.class", "Encounter.reasonCode", "Encounter.type", "Observation.category",
+        "Observation.code", "Observation.interpretation", "Observation.component.interpretation", "Procedure.category",
     }
 )  # fmt: skip
+_INDEX = re.compile(r"\[\d+\]")
 _MAX_NAMED = 3
 _MODELS = (
     "AllergyIntolerance", "ClinicalImpression", "Composition", "Condition", "Coverage", "Device", "DeviceRequest", "DiagnosticReport", "DocumentReference",
@@ -53,7 +55,7 @@ def departures(resource: Mapping[str, Any]) -> tuple[str, ...]:
         judge.model_validate({k: v for k, v in resource.items() if k not in _ASIDE})
     except ValidationError as found:
         paths = (_path(error["loc"]) for error in found.errors(include_url=False, include_context=False, include_input=False) if _matters(error))
-        named = dict.fromkeys(p for p in paths if f"{kind}.{p.split('.')[0].split('[')[0]}" not in _UNDERSTOOD)
+        named = dict.fromkeys(p for p in paths if f"{kind}.{_INDEX.sub('', p)}" not in _UNDERSTOOD)
         return tuple(named)[:_MAX_NAMED]
     except (RecursionError, LookupError, TypeError, AttributeError, ValueError):  # the models raise these on shapes that no resource has
         return ("its shape",)

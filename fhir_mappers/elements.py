@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -17,9 +17,7 @@ from fhir_mappers.systems import canonical
 
 _EMPTY: Mapping[str, Any] = {}
 _UNWRITABLE = re.compile(r"[\0\ud800-\udfff]")  # NUL and half characters: JSON may carry them, databases and encodings refuse them
-_DATE_TIME = re.compile(
-    r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?\s*(Z|z|[+-]\d{2}:?\d{2})?)?)?)?"
-)
+_DATE_TIME = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?\s*(Z|z|[+-]\d{2}:?\d{2})?)?)?)?")
 
 
 def child(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -30,16 +28,16 @@ def child(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def children(parent: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
     """Yield the objects of the list `name`; a single object counts as a list of one."""
     value = parent.get(name)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         yield value
-    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        yield from (item for item in value if isinstance(item, Mapping))
+    elif isinstance(value, list):
+        yield from (item for item in value if isinstance(item, dict))
 
 
 def items(parent: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """Return the list `name` with an empty object in the place of whatever is none, so that places can be counted."""
     value = parent.get(name)
-    return [i if isinstance(i, Mapping) else _EMPTY for i in value] if isinstance(value, list | tuple) else []
+    return [i if isinstance(i, dict) else _EMPTY for i in value] if isinstance(value, list) else []
 
 
 def text(parent: Mapping[str, Any], name: str) -> str | None:
@@ -67,14 +65,12 @@ def concept(value: object) -> Concept | None:
     """Return a CodeableConcept, a bare Coding, or a plain string as a concept; None where it says nothing."""
     if isinstance(value, str):
         return Concept(text=value.strip()) if value.strip() else None
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
-    if "concept" in value and isinstance(value["concept"], Mapping):  # R5 CodeableReference
+    if "concept" in value and isinstance(value["concept"], dict):  # R5 CodeableReference
         return concept(value["concept"])
     sources = [value] if "code" in value and "coding" not in value else list(children(value, "coding"))
-    codings = tuple(
-        Coding(system=canonical(text(c, "system") or ""), code=code, display=text(c, "display")) for c in sources if (code := text(c, "code"))
-    )
+    codings = tuple(Coding(system=canonical(text(c, "system") or ""), code=code, display=text(c, "display")) for c in sources if (code := text(c, "code")))
     words = text(value, "text") or next((d for c in sources if not text(c, "code") and (d := text(c, "display"))), None)
     return Concept(codings, words) if codings or words else None
 
@@ -82,7 +78,7 @@ def concept(value: object) -> Concept | None:
 def concepts(parent: Mapping[str, Any], name: str) -> tuple[Concept, ...]:
     """Return the concepts of the list `name`, without empty ones."""
     value = parent.get(name)
-    items = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    items = value if isinstance(value, list) else [value]
     return tuple(found for item in items if (found := concept(item)))
 
 
@@ -114,7 +110,7 @@ def moment(value: object) -> datetime | None:
         return None
     year, month, day_, hour, minute, second, fraction, zone = match.groups()
     try:
-        clock = int(hour or 0) % 24, int(minute or 0), min(int(second or 0), 59), int((fraction or "0")[:6].ljust(6, "0"))
+        clock = 0 if hour == "24" else int(hour or 0), int(minute or 0), min(int(second or 0), 59), int((fraction or "0")[:6].ljust(6, "0"))
         found = datetime(int(year), int(month or 1), int(day_ or 1), *clock, tzinfo=_zone(zone))
         return found + timedelta(days=1) if hour == "24" else found
     except (ValueError, OverflowError):

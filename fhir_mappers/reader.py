@@ -19,9 +19,7 @@ from fhir_mappers.record import EncounterRecord, Observation, Patient, Problem, 
 T = TypeVar("T")
 
 
-def read_bundle(
-    bundle: Mapping[str, Any], *, patient_id: str | None = None, encounter_id: str | None = None, today: date | None = None
-) -> EncounterRecord:
+def read_bundle(bundle: Mapping[str, Any], *, patient_id: str | None = None, encounter_id: str | None = None, today: date | None = None) -> EncounterRecord:
     """Return the record of a Bundle (searchset, collection, document, transaction, ...).
 
     Without `patient_id` the Bundle must be about one patient; without `encounter_id` its latest Encounter is taken.

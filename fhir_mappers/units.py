@@ -62,6 +62,7 @@ _SPELLINGS = {
 }  # fmt: skip
 # For tests that `analytes` doesn't list: one unit for each kind of quantity.
 _BY_KIND = ("Cel", "mm[Hg]", "mg/dL", "mmol/L", "U/L", "m[IU]/L", "10*3/uL", "/min", "mL/min", "kg", "cm", "kg/m2")
+_UNITLESS = frozenset({"1", "[pH]", "{score}"})
 _TERM = re.compile(r"([^\d+-].*?|10[*^]\d*|1)?([+-]?\d+)?")
 _IFCC = ("4548-4", "17856-6", "4549-2", "59261-8")
 
@@ -80,11 +81,11 @@ def is_known(code: str) -> bool:
 def canonical(value: float, unit: str | None, loinc: str | None) -> tuple[float, str] | None:
     """Return the value in the unit in which the test is usually reported (by LOINC code, else by the kind of quantity), with that unit.
 
-    None where the unit is unknown or can't be converted to it. A value without a unit is taken for INR and pH only, which have none.
+    None where the unit is unknown or can't be converted to it. A value without a unit is taken only where the test has none (INR, pH, scores).
     """
     analyte = ANALYTES.get(loinc or "")
     if unit is None:
-        return (value, analyte.unit) if analyte and analyte.unit in ("1", "[pH]") else None
+        return (value, analyte.unit) if analyte and analyte.unit in _UNITLESS else None
     source = ucum(unit)
     if loinc in _IFCC and source == "mmol/mol":
         return _rounded(0.09148 * value + 2.152), "%"  # NGSP master equation (https://ngsp.org/ifcc.asp)

@@ -18,6 +18,7 @@ from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 
 from smart_app.errors import ConfigurationError
 
+_PURPOSE = frozenset({"alg", "use", "key_ops"})  # of a private key file: the specification decides these, not the file
 _ASSERTION_SECONDS = 240  # the specification allows at most five minutes
 
 
@@ -39,7 +40,7 @@ class SigningKeys:
         try:
             if text.lstrip().startswith("{"):
                 document = json.loads(text)
-                found = [_import(entry) for entry in document.get("keys", [document])]
+                found = [_import({k: v for k, v in entry.items() if k not in _PURPOSE}) for entry in document.get("keys", [document])]
             else:
                 found = [_import(text)]
         except (ValueError, JoseError) as error:

@@ -13,6 +13,7 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from types import TracebackType
 from typing import Any
 from urllib.parse import unquote_plus, urlencode
@@ -86,8 +87,8 @@ class Ehr:
         self.iss = f"{url}/fhir"
         self.behaviour = Behaviour()
         self.asked: list[Asked] = []
-        self.key = RSAKey.generate_key(2048, {"kid": "ehr-1", "use": "sig", "alg": "RS256"})
-        self._stranger = RSAKey.generate_key(2048, {"kid": "ehr-1"})
+        self.key = rsa_key("ehr-1")
+        self._stranger = rsa_key("ehr-1", "stranger")
         self.client_keys: KeySet | None = None
         self.auth = "public"
         self.resources: dict[str, Resource] = {}
@@ -264,6 +265,12 @@ class Ehr:
         if self.behaviour.fhir_requires_token and self._patient_of_token() is None:
             return 401
         return self.behaviour.fhir_status.get(kind, 200)
+
+
+@cache
+def rsa_key(kid: str, owner: str = "ehr") -> RSAKey:
+    """Return an RSA key, made once for all tests because that takes a while; another `owner` has another key."""
+    return RSAKey.generate_key(2048, {"kid": kid, "use": "sig", "alg": "RS256"})
 
 
 def ec_key() -> ECKey:

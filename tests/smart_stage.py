@@ -82,7 +82,7 @@ class ScriptedCoder:
             for match in re.finditer(re.escape(phrase), text):
                 begin, end = match.span()
                 sentence = Sentence(text.rfind("\n", 0, begin) + 1, (text.find("\n", end) + 1 or len(text)))
-                why = (Reason("dictionary", f"'{phrase}' is a term of {code}", 2.0),)
+                why = (Reason("dictionary", "the words are a known name of this code", 2.0),)
                 mentions.append(Mention(begin, end, phrase, "assessment_plan", sentence, assertion, Attributes(), (Candidate(code, score, why),)))
         mentions.sort(key=lambda m: (m.begin, m.end))
         return NoteReading((Section("assessment_plan", "ASSESSMENT AND PLAN", 0, len(text)),), (), tuple(mentions), "en")

@@ -1,20 +1,16 @@
-"""The child process that serves FHIR: SEKMET behind uvicorn on one loopback port, until its standard input closes.
-
-Run as `python -m cds_service.demo.fhir_process`, with {"port", "base_url", "folder"} as one line of JSON on standard input. Standard input
-stays open as long as the parent lives, so the server stops with its parent however that ends.
-"""
+"""The child process that serves FHIR: SEKMET behind uvicorn on one loopback port. Options: port, base_url, folder."""
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
-import threading
+from typing import Any
 
 import uvicorn
 from sekmet.config import Settings
 from sekmet.fhir.search_params import PARAMS, SearchParam
 from sekmet.main import create_app
+
+from cds_service.demo.child import read_options, when_parent_ends
 
 # Resource types that SEKMET stores but has no search parameters for: (token for status, reference to the encounter, date).
 _SEARCHABLE = {
@@ -25,7 +21,7 @@ _SEARCHABLE = {
 }
 
 
-def settings(options: dict[str, str | int]) -> Settings:
+def settings(options: dict[str, Any]) -> Settings:
     """Return SEKMET's settings: no simulator, no traffic log, strict validation of what is written."""
     return Settings.model_validate(
         {
@@ -57,18 +53,17 @@ def add_search_parameters() -> None:
 
 
 def main() -> None:
-    """Serve until standard input closes."""
+    """Serve until the parent ends."""
     add_search_parameters()
-    chosen = settings(json.loads(sys.stdin.readline()))
+    chosen = settings(read_options())
     application = create_app(chosen)
     logging.getLogger().setLevel(logging.WARNING)  # its own start-up sets INFO, which names every request
     server = uvicorn.Server(uvicorn.Config(application, host=chosen.host, port=chosen.port, log_level="warning", access_log=False, timeout_graceful_shutdown=2))
 
-    def wait_for_parent() -> None:
-        sys.stdin.read()
+    def stop() -> None:
         server.should_exit = True
 
-    threading.Thread(target=wait_for_parent, daemon=True).start()
+    when_parent_ends(stop)
     server.run()
 
 

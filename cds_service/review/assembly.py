@@ -7,9 +7,11 @@ from datetime import datetime
 
 from cds_service.review.case import Case
 from cds_service.review.model import (
+    ClaimFinding,
     CodeAssignment,
     CodeSetUsed,
     CodingReview,
+    DocumentationQuery,
     ModelUsed,
     NotCoded,
     ReviewCoverage,
@@ -24,6 +26,8 @@ def assembled(
     case: Case,
     lines: Sequence[Line],
     left_out: Sequence[NotCoded],
+    queries: Sequence[DocumentationQuery],
+    findings: Sequence[ClaimFinding],
     *,
     id: str,
     created: datetime,
@@ -43,6 +47,8 @@ def assembled(
         model=model,
         diagnoses=tuple(_assignment(case, line, first=at == 0) for at, line in enumerate(lines)),
         not_coded=_unique(left_out, {line.code for line in lines}),
+        queries=tuple(queries),
+        claim_findings=tuple(findings),
         coverage=ReviewCoverage(tuple(n.source for n in case.notes), tuple(skipped), tuple(_warnings(case))),
         timing_ms=tuple(timing_ms),
     )

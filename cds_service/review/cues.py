@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from cds_service.errors import RuleError
 from onnx_models.assertion import judge
 from onnx_models.reading import Assertion, NoteReading, Sentence
 from onnx_models.segmenter import section_at
@@ -34,8 +35,14 @@ class Cues:
 
     @classmethod
     def of(cls, table: Mapping[str, list[str]]) -> Cues:
-        """Compile a table of wordings: lower case, whole words, blanks for any white space."""
-        return cls({name: re.compile(r"(?<!\w)(?:" + "|".join(w.replace(" ", r"\s+") for w in words) + r")(?!\w)") for name, words in table.items()})
+        """Compile a table of wordings: lower case, whole words, blanks for any white space. Raises RuleError for a wrong pattern."""
+        compiled = {}
+        for name, words in table.items():
+            try:
+                compiled[name] = re.compile(r"(?<!\w)(?:" + "|".join(w.replace(" ", r"\s+") for w in words) + r")(?!\w)")
+            except re.error as error:
+                raise RuleError(f"The cue {name} is no regular expression: {error}.", "Mend its line in cues.toml.") from error
+        return cls(compiled)
 
     def __contains__(self, name: str) -> bool:
         return name in self._patterns

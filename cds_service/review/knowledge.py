@@ -15,7 +15,10 @@ from cds_service.errors import CodeSetError, RuleError
 from cds_service.review.belonging import Belonging
 from cds_service.review.codeset import ICD10CM, CodeSet, CodeSets, Entry
 from cds_service.review.cues import Cues
+from cds_service.review.edits import EditTables
+from cds_service.review.gaps import GapRule, gap_rules
 from cds_service.review.guidelines import BOOK
+from cds_service.review.measurements import Measurements
 from cds_service.review.rules import RuleBook
 
 DEFAULT_THRESHOLD = 0.5
@@ -31,6 +34,9 @@ class Knowledge:
     integral: Belonging  # signs and symptoms to the diagnoses that bring them
     vaguer: Belonging  # vague names to the codes beside which they say nothing
     rules: RuleBook
+    measurements: Measurements
+    gap_rules: tuple[GapRule, ...]
+    edits: EditTables
     threshold: float = DEFAULT_THRESHOLD  # least confidence of a code that is suggested
 
     @classmethod
@@ -42,7 +48,22 @@ class Knowledge:
             integral=_belonging("integral.tsv"),
             vaguer=_belonging("vaguer.tsv"),
             rules=BOOK,
+            measurements=Measurements.of(_toml("measurements.toml"), _toml("drugs.toml")),
+            gap_rules=_gap_rules(),
+            edits=EditTables(_toml("edits.toml")),
         )
+
+
+def _gap_rules() -> tuple[GapRule, ...]:
+    """Return the rules of all files in tables/gaps. Raises RuleError for a wrong rule or an id that comes twice."""
+    files = sorted(f.name for f in (resources.files("cds_service.review") / "tables" / "gaps").iterdir() if f.name.endswith(".toml"))
+    rules = tuple(rule for name in files for rule in gap_rules(_toml(f"gaps/{name}"), name))
+    seen: set[str] = set()
+    for one in rules:
+        if one.id in seen:
+            raise RuleError(f"Gap rule {one.id} comes twice.", "Give each rule its own id.")
+        seen.add(one.id)
+    return rules
 
 
 def _belonging(name: str) -> Belonging:

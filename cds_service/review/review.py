@@ -7,6 +7,8 @@ from datetime import date, datetime
 
 from cds_service.review.assembly import assembled
 from cds_service.review.case import open_case
+from cds_service.review.edits import case_findings
+from cds_service.review.gaps import queries
 from cds_service.review.knowledge import Knowledge
 from cds_service.review.model import CodingReview, ModelUsed, SkippedNote
 from cds_service.review.selection import propose
@@ -46,4 +48,6 @@ def review(
     case = open_case(record, readings, knowledge, today)
     sheet = knowledge.rules.settle(propose(case), case)
     lines = sequenced(sheet, case)
-    return assembled(case, lines, sheet.left_out, id=id, created=created, model=model, skipped=skipped, timing_ms=timing_ms)
+    asked = queries(lines, case)
+    findings = case_findings([line.code for line in lines], case)
+    return assembled(case, lines, sheet.left_out, asked, findings, id=id, created=created, model=model, skipped=skipped, timing_ms=timing_ms)

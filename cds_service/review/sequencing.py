@@ -6,6 +6,7 @@ manifestation, code first, use additional code), I.C.15.a.1 (obstetrics), I.C.20
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -21,6 +22,8 @@ _NEVER_FIRST = (
     *("B95", "B96", "B97", "R65.2", "Z16", "Z37", "Z3A", "Z66", "Z67", "Z68"),
     *(f"Z{n}" for n in range(79, 100)),
 )
+_NEVER_FIRST_TITLE = re.compile(r"(?:Adverse effect of|Underdosing of)\b")
+_UNDERLYING = re.compile(r"(?:the )?underlying (?:diseases?|physiological condition|condition, such as|neoplasm)", re.I)
 _EXAM = ("Z00", "Z01", "Z02", "Z34", "Z38", "Z51.0", "Z51.1")  # first-listed by I.C.21.c.16, I.C.2.e.2, I.C.15.b.1
 _STATUS = tuple(f"Z{n}" for n in range(14, 100) if f"Z{n}" not in ("Z34", "Z38", "Z51"))
 
@@ -37,7 +40,13 @@ def sequenced(sheet: Sheet, case: Case) -> tuple[Line, ...]:
 
 def may_be_first(code: str, codes: CodeSet) -> bool:
     """Tell whether the classification lets a code stand first at all."""
-    return not code.startswith(_NEVER_FIRST) and not codes.is_manifestation(code)
+    return not code.startswith(_NEVER_FIRST) and not needs_etiology(codes, code) and not _NEVER_FIRST_TITLE.match(codes.title(code))
+
+
+@lru_cache(maxsize=8192)
+def needs_etiology(codes: CodeSet, code: str) -> bool:
+    """Tell whether a code must follow another: a manifestation, or one whose note says to code the underlying disease first (I.A.13)."""
+    return codes.is_manifestation(code) or any(_UNDERLYING.match(note) for e in codes.ancestors(code) for note in e.code_first[:1])
 
 
 def _place(line: Line, before: Mapping[str, Sequence[Line]], ordered: dict[str, Line], waiting: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 
 from cds_service.review.model import Evidence, EvidenceKind
-from fhir_mappers.record import Concept, EncounterRecord, Medication, Observation, Order, Problem
+from fhir_mappers.record import Concept, EncounterRecord, Medication, Observation, Order, Problem, ProcedureDone
 
 
 def structured_evidence(record: EncounterRecord) -> Iterator[Evidence]:
@@ -15,6 +15,7 @@ def structured_evidence(record: EncounterRecord) -> Iterator[Evidence]:
     yield from (problem_evidence(p) for p in record.problems)
     yield from (medication_evidence(m) for m in record.medications)
     yield from (order_evidence(o) for o in record.orders)
+    yield from (procedure_evidence(p) for p in record.procedures)
 
 
 def observation_evidence(observation: Observation) -> Evidence:
@@ -38,6 +39,11 @@ def medication_evidence(medication: Medication) -> Evidence:
 def order_evidence(order: Order) -> Evidence:
     """Return an order as evidence."""
     return _evidence(order.source, order.concept.label, order.concept, "order", order.date)
+
+
+def procedure_evidence(procedure: ProcedureDone) -> Evidence:
+    """Return a procedure as evidence."""
+    return _evidence(procedure.source, procedure.concept.label, procedure.concept, "procedure", procedure.performed)
 
 
 def _evidence(source: str, words: str, concept: Concept, section: str, when: datetime | None) -> Evidence:

@@ -10,19 +10,21 @@ from fhir_mappers import elements
 from fhir_mappers.chart import Chart
 from fhir_mappers.record import Concept
 
-# Words of a role, a qualification or a document type -> profession, tried in order. ICD-10-CM guidelines I.A.19 and I.B.14 let only
-# the provider's diagnostic statement be coded; other clinicians may document some facts (BMI, ulcer stage, coma scale, NIHSS).
-_ROLES = (
-    ("physician assistant", re.compile(r"physician assistant|\bPA(?:-C)?\b", re.IGNORECASE)),
-    ("nurse practitioner", re.compile(r"nurse practitioner|\b(?:NP|FNP|CRNP|APRN|ARNP|DNP|CNM)\b|midwife")),
-    ("dietitian", re.compile(r"dieti[ct]ian|nutrition|\b(?:RD|RDN|LDN)\b")),
-    ("therapist", re.compile(r"(?:physical|occupational|speech|respiratory) therap|\b(?:DPT|OTR|CCC-SLP|RRT)\b")),
-    ("pharmacist", re.compile(r"pharmac|\b(?:PharmD|RPh)\b")),
-    ("social worker", re.compile(r"social work|\b(?:LCSW|MSW)\b")),
-    ("nurse", re.compile(r"\bnurs|\b(?:RN|LPN|BSN)\b")),
-    ("psychologist", re.compile(r"psychologist|\bPsyD\b")),
-    ("physician", re.compile(r"physician|doctor|surgeon|hospitalist|\b(?:M\.?D\.?|D\.?O\.?|MBBS)(?:\b|$)")),
+# Profession -> words of a role, a qualification or a document type, and letters behind a name; tried in order. ICD-10-CM guidelines
+# I.A.19 and I.B.14 let only the provider's diagnostic statement be coded; other clinicians may document some facts (BMI, depth of an
+# ulcer, coma scale, NIHSS).
+_PROFESSIONS = (
+    ("physician assistant", r"physician assistant|physician associate", r"PA(?:-C)?"),
+    ("nurse practitioner", r"nurse practitioner|midwife", r"F?NP(?:-[A-Z]{1,2})?|CRNP|APRN|ARNP|DNP|CNM"),
+    ("dietitian", r"dieti[ct]ian|nutrition", r"RDN?|LDN"),
+    ("therapist", r"(?:physical|occupational|speech|respiratory|massage)[ -](?:language )?(?:therap|patholog)", r"DPT|PT|OTR(?:/L)?|CCC-SLP|RRT"),
+    ("pharmacist", r"pharmac", r"PharmD|RPh"),
+    ("social worker", r"social work", r"LCSW|LMSW|MSW"),
+    ("nurse", r"\bnurs", r"RN|LPN|BSN"),
+    ("psychologist", r"psychologist", r"PsyD"),
+    ("physician", r"physician|doctor|surgeon|hospitalist", r"M\.?D\.?|D\.?O\.?|MBBS"),
 )
+_ROLES = tuple((role, re.compile(rf"(?i:{words})|(?:^|[\s,;])(?:{letters})(?=$|[\s,;.)])")) for role, words, letters in _PROFESSIONS)
 
 
 def author_of(resource: Mapping[str, Any], type_: Concept | None, chart: Chart) -> tuple[str | None, str | None]:

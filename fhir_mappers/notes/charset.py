@@ -16,6 +16,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SAMPLE = 200_000  # bytes that detection looks at
+_WESTERN = frozenset({"cp1252", "latin_1"})
+_ABOUT = 0.05  # of charset-normalizer's "chaos", 0 to 1
 # ISO-8859-1 and US-ASCII are read as windows-1252, as browsers do (WHATWG Encoding standard): the extra characters are quotes and dashes.
 _LOOSE = {"iso8859-1": "cp1252", "ascii": "cp1252"}
 
@@ -45,10 +47,18 @@ def decode(data: bytes, declared: str | None) -> tuple[str, str | None]:
         return data.decode("utf-8"), remark and f"{remark} It was read as UTF-8."
     except UnicodeDecodeError:
         pass
-    best = from_bytes(data[:_SAMPLE]).best()
+    name = _detected(data[:_SAMPLE])
+    return data.decode(name, errors="replace"), f"{remark or 'No character set is declared.'} It was read as {name}."
+
+
+def _detected(sample: bytes) -> str:
+    """Return the likeliest character set: windows-1252 wherever it is about as plausible as the best, since US systems write that."""
+    found = from_bytes(sample)
+    best = found.best()
     if best is None:
         raise BadResource("The text is in no character set that can be recognised.", "Declare it: text/plain; charset=utf-8.")
-    return data.decode(best.encoding, errors="replace"), f"{remark or 'No character set is declared.'} It was read as {best.encoding}."
+    western = next((m for m in found if _WESTERN.intersection(m.could_be_from_charset) and m.chaos <= best.chaos + _ABOUT), None)
+    return "cp1252" if western else best.encoding
 
 
 def _strict(data: bytes, name: str) -> str:

@@ -1,0 +1,50 @@
+"""The child process that runs the service as `marginalia serve --open` does. Options: port, ehr_url, fhir_url, folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from cds_service.application import Application
+from cds_service.commands.serve import listening, run
+from cds_service.config import OPEN_CLIENT, Client, Settings
+from cds_service.demo.child import read_options, when_parent_ends
+from cds_service.demo.ehr.site import CLIENT_ID, CODER, NAME
+from cds_service.web.logs import log_to_stderr
+
+
+def settings(options: dict[str, Any]) -> Settings:
+    """Return the service's settings: open, with the demo's EHR as its only client and its only SMART issuer."""
+    issuer = {
+        "iss": options["fhir_url"],
+        "client_id": CLIENT_ID,
+        "name": NAME,
+        "tenant": OPEN_CLIENT.tenant,
+        "coders": [f"Practitioner/{CODER}"],
+    }
+    return Settings(
+        public_url=f"http://127.0.0.1:{options['port']}",
+        database_url=f"sqlite:///{options['folder']}/marginalia.sqlite",
+        clients=(Client(OPEN_CLIENT.name, tenant=OPEN_CLIENT.tenant, fhir_servers=(options["ehr_url"],)),),
+        smart={"issuers": [issuer]},
+        open=True,
+    )
+
+
+def main() -> None:
+    """Serve until the parent ends."""
+    options = read_options()
+    when_parent_ends(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    chosen = settings(options)
+    log_to_stderr()
+    with listening("127.0.0.1", options["port"]) as door:
+        application = Application.load(chosen)
+        try:
+            run(application, door)
+        finally:
+            application.store.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""Claim edits: what a payer would stop, found before the claim leaves. For the coder only.
+
+Sources: Medicare Code Editor (CMS), definitions of its edits; conventions I.A of the ICD-10-CM Official Guidelines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from itertools import combinations
+from typing import Any
+
+from cds_service.review.case import Case
+from cds_service.review.codeset import ICD10CM, CodeSet
+from cds_service.review.model import ClaimFinding
+from cds_service.review.sequencing import may_be_first
+from cds_service.review.specificity import side_of, sides
+from fhir_mappers.record import EncounterRecord, Order, Patient
+
+_EDITOR = "Medicare Code Editor, definitions of code edits"
+_LATERALITY_FROM = date(2022, 4, 1)  # MCE edit 20
+_SEX_UNTIL = date(2024, 9, 30)  # MCE no longer applies its sex conflict edit from October 2024
+_DRAFT = "draft"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Codes that conflict with a property of a patient, by prefix or by words of their title."""
+
+    name: str
+    codes: tuple[str, ...]
+    titles: re.Pattern[str] | None
+    first: int = 0  # least age in years
+    last: int = 200
+
+    def holds(self, code: str, title: str) -> bool:
+        """Tell whether a code is of this group."""
+        return code.startswith(self.codes) or bool(self.titles and self.titles.search(title.lower()))
+
+
+class EditTables:
+    """The tables of the claim edits."""
+
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        """Take a table as parsed from TOML. Raises KeyError where a part is missing."""
+        self.version: str = table["version"]
+        self.sex = {sex: _group(sex, table[sex]) for sex in ("female", "male")}
+        self.ages = tuple(_group(entry["name"], entry) for entry in table["age"])
+        self.not_principal: tuple[str, ...] = tuple(table["principal"]["codes"])
+
+
+def _group(name: str, entry: Mapping[str, Any]) -> Group:
+    titles = re.compile("|".join(entry["titles"])) if entry["titles"] else None
+    return Group(name, tuple(entry["codes"]), titles, entry.get("from", 0), entry.get("to", 200))
+
+
+def case_findings(reviewed: Sequence[str], case: Case) -> tuple[ClaimFinding, ...]:
+    """Return the findings on the reviewed codes, on the diagnoses that the chart codes for this encounter, and on its draft orders, each once."""
+    charted = sorted((p for p in case.record.problems if p.category == "encounter-diagnosis"), key=lambda p: p.source)
+    claims = (list(reviewed), [code for p in charted if (code := p.concept.code_in(ICD10CM))])
+    found = [f for claim in claims for f in claim_findings(claim, case.record, case.codes, case.knowledge.edits, case.on)]
+    return tuple(dict.fromkeys((*found, *order_findings(case.record, reviewed, case.codes))))
+
+
+def claim_findings(claim: Sequence[str], record: EncounterRecord, codes: CodeSet, tables: EditTables, on: date) -> tuple[ClaimFinding, ...]:
+    """Return what is wrong with a claim of an encounter.
+
+    Args:
+        claim: diagnosis codes in sequence, the principal or first-listed one first.
+        record: the encounter, for the patient and the setting.
+        codes: the release in force on `on`.
+        tables: tables of the edits.
+        on: date of service or discharge.
+    """
+    known = [code for code in claim if codes.is_valid(code)]
+    found = [
+        *_validity(claim, codes),
+        *_pairs(known, codes),
+        *_first(claim, record, codes, tables),
+        *_laterality(known, codes, on),
+        *_patient(known, record.patient, codes, tables, on),
+        *_duplicates(claim, codes),
+    ]
+    return tuple(found)
+
+
+def _finding(
+    edit: str, claim: Iterable[str], codes: CodeSet, explanation: str, remedy: str, *, table: str = _EDITOR, severity: str = "critical"
+) -> ClaimFinding:
+    return ClaimFinding(edit, tuple(claim), table, codes.version, explanation, remedy, severity)
+
+
+def _validity(claim: Iterable[str], codes: CodeSet) -> Iterator[ClaimFinding]:
+    table = "ICD-10-CM code set"
+    for code in dict.fromkeys(claim):
+        if codes.is_billable(code):
+            continue
+        if not codes.is_valid(code):
+            text = f"{code} is no code of ICD-10-CM on the date of service."
+            yield _finding("code.invalid", [code], codes, text, "Choose a code that is valid on this date.", table=table)
+        elif codes.seventh(code) and not codes.children(code):
+            text = f"{code} lacks its 7th character."
+            yield _finding("code.seventh-character", [code], codes, text, "Complete it with the character for the episode of care.", table=table)
+        else:
+            text = f"{code} is a heading: it isn't complete."
+            yield _finding("code.incomplete", [code], codes, text, "Choose one of the codes below it.", table=table)
+
+
+def _pairs(claim: Sequence[str], codes: CodeSet) -> Iterator[ClaimFinding]:
+    for one, other in combinations(dict.fromkeys(claim), 2):
+        if codes.excludes1(one, other):
+            text = f"An Excludes1 note forbids {one} and {other} together."
+            remedy = "Keep the one that the documentation supports; both only if they are unrelated conditions."
+            yield _finding("excludes1", [one, other], codes, text, remedy, table="ICD-10-CM tabular list, Excludes1")
+
+
+def _first(claim: Sequence[str], record: EncounterRecord, codes: CodeSet, tables: EditTables) -> Iterator[ClaimFinding]:
+    if not claim:
+        return
+    code = claim[0]
+    if codes.is_manifestation(code):
+        text = f"{code} is a manifestation: it can't stand first."
+        yield _finding("principal.manifestation", [code], codes, text, "Put the underlying disease before it.")
+    elif code[0] in "VWXY":
+        text = f"{code} is an external cause: it can't stand first."
+        yield _finding("principal.external-cause", [code], codes, text, "Put the injury or condition before it.")
+    elif not may_be_first(code, codes) or (record.setting.value == "inpatient" and code.startswith(tables.not_principal)):
+        text = f"{code} describes a circumstance and is not accepted as principal diagnosis."
+        yield _finding("principal.unacceptable", [code], codes, text, "Put the condition that was treated first.")
+
+
+def _laterality(claim: Iterable[str], codes: CodeSet, on: date) -> Iterator[ClaimFinding]:
+    if on < _LATERALITY_FROM:
+        return
+    for code in dict.fromkeys(claim):
+        if side_of(codes.title(code)) == "unspecified" and sides(codes, code):
+            text = f"{code} names no side, and codes for the sides exist."
+            remedy = "Code the side from the record, or ask the provider."
+            yield _finding("laterality.unspecified", [code], codes, text, remedy, severity="warning")
+
+
+def _patient(claim: Iterable[str], patient: Patient, codes: CodeSet, tables: EditTables, on: date) -> Iterator[ClaimFinding]:
+    age = _age(patient, on)
+    table = f"Marginalia edits {tables.version}, after the Medicare Code Editor"
+    for code in dict.fromkeys(claim):
+        groups = _groups(tables, codes, code)
+        for group in (g for g in groups if g in tables.ages):
+            if age is not None and not group.first <= age <= group.last:
+                text = f"{code} is a code for the ages {group.first} to {group.last}; the patient is {age}."
+                yield _finding("age.conflict", [code], codes, text, "Check the birth date and the code.", table=table)
+        for sex, other in (("female", "male"), ("male", "female")):
+            if on <= _SEX_UNTIL and patient.gender == other and tables.sex[sex] in groups and tables.sex[other] not in groups:
+                text = f"{code} is a code for {sex} patients; the record says {other}."
+                yield _finding("sex.conflict", [code], codes, text, "Check the administrative sex and the code.", table=table)
+
+
+@lru_cache(maxsize=8192)
+def _groups(tables: EditTables, codes: CodeSet, code: str) -> tuple[Group, ...]:
+    title = codes.title(code)
+    return tuple(g for g in (*tables.ages, *tables.sex.values()) if g.holds(code, title))
+
+
+def _age(patient: Patient, on: date) -> int | None:
+    born = patient.birth_date
+    return on.year - born.year - ((on.month, on.day) < (born.month, born.day)) if born else None
+
+
+def _duplicates(claim: Sequence[str], codes: CodeSet) -> Iterator[ClaimFinding]:
+    for code in dict.fromkeys(c for c in claim if claim.count(c) > 1):
+        yield _finding("code.duplicate", [code], codes, f"{code} stands twice.", "Report each code once (guideline I.B.12).")
+
+
+def order_findings(record: EncounterRecord, supported: Sequence[str], codes: CodeSet) -> tuple[ClaimFinding, ...]:
+    """Return what is wrong with the draft orders of a record.
+
+    Args:
+        record: the encounter with its orders; those with status "draft" are being signed.
+        supported: codes that the review supports, in sequence: what an indication may be chosen from.
+        codes: the release in force.
+    """
+    drafts = sorted((o for o in record.orders if o.status == _DRAFT), key=lambda o: o.source)
+    return tuple(f for order in drafts for f in _order(order, supported, codes))
+
+
+def _order(order: Order, supported: Sequence[str], codes: CodeSet) -> Iterator[ClaimFinding]:
+    table = "Medicare Benefit Policy and Claims Processing Manuals: an order for a diagnostic test names its indication"
+    named = order.concept.label or order.source
+    given = [code for reason in order.reasons if (code := reason.code_in(ICD10CM))]
+    if not order.reasons:
+        choice = ", ".join(supported[:3])
+        remedy = f"Add the indication from the diagnoses of this encounter ({choice})." if choice else "Add the diagnosis, sign or symptom that is the reason."
+        yield _finding("order.no-indication", (), codes, f"The order \"{named}\" names no indication.", remedy, table=table, severity="warning")
+    for code in given:
+        if not codes.is_billable(code):
+            text = f"The indication {code} of the order \"{named}\" is not a complete, valid code on this date."
+            yield _finding("order.indication-invalid", [code], codes, text, "Choose a complete code.", table="ICD-10-CM code set")

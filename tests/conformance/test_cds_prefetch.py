@@ -1,0 +1,215 @@
+"""CDS Hooks checklist, "Prefetch": against a real FHIR endpoint over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask, Response, jsonify, request
+from flask.testing import FlaskClient
+
+from cds_service.config import Client
+from cds_service.errors import ConfigurationError
+from cds_service.hooks import HookRequest, Template, read_request
+from cds_service.hooks.prefetch import refusal_of_access
+from cds_service.hooks.services import BUILT_IN
+
+Call = Callable[..., dict[str, Any]]
+TOKEN = "token-for-this-call"
+COVERAGE = "org.marginalia.coverage"
+
+
+class Endpoint:
+    """A FHIR endpoint that answers from a table and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.app = Flask("endpoint")
+        self.answers: dict[str, dict[str, Any]] = {}
+        self.asked: list[str] = []
+        self.tokens: set[str | None] = set()
+        self.app.add_url_rule("/<path:path>", view_func=self.answer)
+
+    def answer(self, path: str) -> Response:
+        """Answer a read or search; an unknown search is empty."""
+        self.asked.append(path)
+        self.tokens.add(request.headers.get("Authorization"))
+        return jsonify(self.answers.get(path, {"resourceType": "Bundle", "type": "searchset"}))
+
+
+@pytest.fixture
+def endpoint() -> Endpoint:
+    """An empty endpoint."""
+    return Endpoint()
+
+
+def authorized(url: str) -> dict[str, Any]:
+    """Return the members that give access to a server."""
+    return {
+        "fhirServer": url,
+        "fhirAuthorization": {"access_token": TOKEN, "token_type": "Bearer", "expires_in": 300, "scope": "patient/*.rs", "subject": "cds", "patient": "1"},
+    }
+
+
+def searchset(*resources: dict[str, Any], following: str | None = None) -> dict[str, Any]:
+    """Return a searchset Bundle."""
+    links = {"link": [{"relation": "next", "url": following}]} if following else {}
+    return {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": r} for r in resources]} | links
+
+
+def left_out(answer: Any) -> dict[str, str]:
+    """Return what the answer says was not read, and why."""
+    return {s["source"]: s["reason"] for s in answer.json.get("extension", {}).get(COVERAGE, {}).get("notesSkipped", [])}
+
+
+TEMPLATES = sorted({t.text for s in BUILT_IN for t in s.prefetch.values()})
+
+
+@pytest.mark.parametrize("text", TEMPLATES)
+def test_p1_to_p4_advertised_templates_are_valid(text: str) -> None:
+    """P1-P4: the templates advertised pass the same parser that refuses all of the wrong ones below, and can be filled in."""
+    query = Template(text).fill({"patientId": "1", "encounterId": "e1", "userId": "Practitioner/7"})
+    assert query is not None
+    assert "{{" not in str(query)
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ("P1", "Patient/{{context.patient.id}}"),
+        ("P1", "Patient/{{patientId}}"),
+        ("P1", "Patient/{{user.id}}"),
+        ("P2", "ServiceRequest?_id={{context.draftOrders}}"),
+        ("P2", "Condition?_id={{context.conditions}}"),
+        ("P3", "Patient/{{context.patientId}}/$everything"),
+        ("P3", "Observation?patient={{context.patientId}}&date=sa2020-01-01"),
+        ("P3", "Observation?patient={{context.patientId}}&code:not-in=http://x"),
+        ("P3", "Observation?subject:Patient.name=x"),
+        ("P3", "patient?x=1"),
+        ("P4", "Observation?date=ge{{today() - 90 days}}"),
+        ("P4", "Practitioner?_id={{%resources.resolve().ofType(Practitioner).id}}"),
+    ],
+)
+def test_p1_to_p4_other_templates_are_refused(rule: str, text: str) -> None:
+    """P1 root-level primitives; P2 never draftOrders, selections, appointments, conditions; P3 plain queries; P4 no FHIRPath."""
+    with pytest.raises(ConfigurationError, match="not valid"):
+        Template(text)
+
+
+def test_p5_null_has_no_data_and_is_not_asked_for(client: FlaskClient, hook_call: Call, endpoint: Endpoint, serve: Callable[[Any], str]) -> None:
+    """P5 A key that is `null` has no data (don't ask again)."""
+    answer = client.post("/cds-services/coding-review", json=hook_call(prefetch={"notes": None}, **authorized(serve(endpoint.app))))
+    assert answer.json == {"cards": []}
+    assert endpoint.asked == []
+
+
+def test_p5_absent_is_fetched(client: FlaskClient, hook_call: Call, note: Call, endpoint: Endpoint, serve: Callable[[Any], str]) -> None:
+    """P5 A key that is absent was not supplied (fetch it)."""
+    endpoint.answers["r4/DocumentReference"] = searchset(note())
+    call = hook_call(**authorized(serve(endpoint.app) + "/r4"))
+    del call["prefetch"]["notes"]
+    answer = client.post("/cds-services/coding-review", json=call)
+    assert answer.json["cards"][0]["source"]["topic"]["code"] == "diagnosissuggestions"
+    assert left_out(answer) == {}
+
+
+def test_p5_operation_outcome_is_an_error_of_the_client(client: FlaskClient, hook_call: Call) -> None:
+    """P5 an OperationOutcome is an error of the client (SHOULD check): noted, and never read as "no data"."""
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "security"}]}
+    answer = client.post("/cds-services/coding-review", json=hook_call(prefetch={"conditions": outcome}))
+    assert answer.status_code == 200
+    assert "OperationOutcome" in left_out(answer)["prefetch.conditions"]
+    required = client.post("/cds-services/coding-review", json=hook_call(prefetch={"notes": outcome}))
+    assert required.status_code == 412
+
+
+def test_p6_only_what_is_missing_is_fetched_with_the_token(client: FlaskClient, hook_call: Call, endpoint: Endpoint, serve: Callable[[Any], str]) -> None:
+    """P6 Partial prefetch: fetch only what is missing, with the token of `fhirAuthorization`."""
+    call = hook_call(**authorized(serve(endpoint.app)))
+    del call["prefetch"]["conditions"], call["prefetch"]["medications"]
+    assert client.post("/cds-services/coding-review", json=call).status_code == 200
+    assert sorted(endpoint.asked) == ["Condition", "MedicationRequest"]
+    assert endpoint.tokens == {f"Bearer {TOKEN}"}
+
+
+def test_p7_pages_are_followed(client: FlaskClient, hook_call: Call, note: Call, endpoint: Endpoint, serve: Callable[[Any], str]) -> None:
+    """P7 A Bundle with a `next` link: page through it with the token."""
+    url = serve(endpoint.app)
+    endpoint.answers["page2"] = searchset(note("Assessment: Essential hypertension, at goal on lisinopril.", id="d2"))
+    first = searchset(note("Assessment: Chronic obstructive pulmonary disease, stable."), following=f"{url}/page2")
+    answer = client.post("/cds-services/coding-review", json=hook_call(prefetch={"notes": first}, **authorized(url)))
+    assert {s["label"].split()[0] for s in answer.json["cards"][0]["suggestions"]} >= {"J44.9", "I10"}
+    assert endpoint.tokens == {f"Bearer {TOKEN}"}
+
+
+def test_p7_pages_elsewhere_get_no_token(client: FlaskClient, hook_call: Call, note: Call, endpoint: Endpoint, serve: Callable[[Any], str]) -> None:
+    """P7, R6: a `next` link that leads to another origin is not followed, and that is said."""
+    elsewhere = Endpoint()
+    first = searchset(note(), following=f"{serve(elsewhere.app)}/page2")
+    answer = client.post("/cds-services/coding-review", json=hook_call(prefetch={"notes": first}, **authorized(serve(endpoint.app))))
+    assert answer.json["cards"]
+    assert elsewhere.asked == []
+    assert "nothing was sent there" in left_out(answer)["prefetch.notes"]
+
+
+def test_p7_pages_without_access_are_told(client: FlaskClient, hook_call: Call, note: Call) -> None:
+    """P7: what can't be paged is not passed over in silence."""
+    answer = client.post("/cds-services/coding-review", json=hook_call(prefetch={"notes": searchset(note(), following="https://ehr.example.org/page2")}))
+    assert "More pages" in left_out(answer)["prefetch.notes"]
+
+
+@pytest.mark.parametrize("key", ["patient", "notes"])
+def test_p8_required_data(client: FlaskClient, hook_call: Call, key: str) -> None:
+    """P8 Required data cannot be had: 412 (SHALL)."""
+    call = hook_call()
+    del call["prefetch"][key]
+    answer = client.post("/cds-services/coding-review", json=call)
+    assert answer.status_code == 412
+    issue = answer.json["issue"][0]
+    assert issue["expression"] == [f"prefetch.{key}"]
+    assert "fhirAuthorization" in issue["diagnostics"]
+
+
+def test_p8_no_prefetch_at_all(client: FlaskClient, hook_call: Call) -> None:
+    """P8: a call without prefetch and without access is not a call with empty data."""
+    call = hook_call()
+    del call["prefetch"]
+    assert client.post("/cds-services/coding-review", json=call).status_code == 412
+
+
+def request_to(server: str, hook_call: Call) -> HookRequest:
+    """Return a typed call that gives access to a server."""
+    return read_request(hook_call(**authorized(server)), hook="patient-view")
+
+
+@pytest.mark.parametrize(
+    ("server", "registered", "open_mode", "allowed"),
+    [
+        ("https://ehr.example.org/r4", ("https://ehr.example.org",), False, True),
+        ("https://EHR.example.org:443/r4", ("https://ehr.example.org",), False, True),
+        ("https://ehr.example.org:8443/r4", ("https://ehr.example.org",), False, False),
+        ("http://ehr.example.org/r4", ("https://ehr.example.org",), False, False),
+        ("https://ehr.example.org.evil.example/r4", ("https://ehr.example.org",), False, False),
+        ("https://ehr.example.org@evil.example/r4", ("https://ehr.example.org",), False, False),
+        ("https://evil.example/r4", (), True, False),
+        ("http://127.0.0.1:9000/fhir", (), True, True),
+        ("http://localhost:9000/fhir", (), True, True),
+        ("http://127.0.0.1:9000/fhir", (), False, False),
+        ("http://127.0.0.1.evil.example/fhir", (), True, False),
+        ("ftp://ehr.example.org", ("https://ehr.example.org",), True, False),
+        ("not a url", (), True, False),
+    ],
+)
+def test_r6_token_goes_to_registered_origins_only(hook_call: Call, server: str, registered: tuple[str, ...], open_mode: bool, allowed: bool) -> None:
+    """R6 House: the token goes only to the allow-listed `fhirServer` origin of that client; in open mode to loopback origins too."""
+    why_not = refusal_of_access(request_to(server, hook_call), Client("ehr", fhir_servers=registered), open_mode=open_mode)
+    assert (why_not is None) is allowed
+
+
+def test_r6_unregistered_server_is_said(client: FlaskClient, hook_call: Call) -> None:
+    """R6, P8: the answer tells that no token was sent, and why."""
+    call = hook_call(**authorized("https://unregistered.example.org/r4"))
+    del call["prefetch"]["notes"]
+    answer = client.post("/cds-services/coding-review", json=call)
+    assert answer.status_code == 412
+    assert "isn't registered" in answer.json["issue"][0]["details"]["text"]

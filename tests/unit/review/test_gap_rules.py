@@ -1,0 +1,49 @@
+"""Every rule of documentation gaps, as it stands in the tables."""
+
+from __future__ import annotations
+
+from cds_service.review import Knowledge
+from cds_service.review.gaps import faults
+from cds_service.review.gaps.language import Condition, Drug, GapRule, Measured, Said, referenced
+
+
+def test_every_rule_passes_the_linter(knowledge: Knowledge) -> None:
+    """AHIMA/ACDIS 2022: closing options, no leading title, no money, several credible options, yes/no only where allowed."""
+    assert {rule.id: faults(rule) for rule in knowledge.gap_rules if faults(rule)} == {}
+
+
+def test_every_rule_asks_for_codes_that_exist(knowledge: Knowledge) -> None:
+    """A rule with a wrong code never asks, so a wrong code is an error."""
+    codes = next(iter(knowledge.code_sets)).billable
+
+    def wrong(rule: GapRule) -> list[str]:
+        conditions = (*rule.needs, *rule.any, *rule.unless, *rule.show)
+        named = [c for condition in conditions for c in getattr(condition, "codes", ())]
+        return [c for c in named if not any(known.startswith(c) for known in codes)]
+
+    assert {rule.id: wrong(rule) for rule in knowledge.gap_rules if wrong(rule)} == {}
+
+
+def test_every_name_in_a_rule_stands_in_its_table(knowledge: Knowledge) -> None:
+    """Measurements, drug groups and cues that rules refer to exist."""
+
+    def measured(condition: Condition) -> str | None:
+        return condition.name if isinstance(condition, Measured) else None
+
+    def drug(condition: Condition) -> str | None:
+        return condition.group if isinstance(condition, Drug) else None
+
+    def cue(condition: Condition) -> str | None:
+        return condition.cue if isinstance(condition, Said) else None
+
+    assert referenced(knowledge.gap_rules, measured) - knowledge.measurements.names == frozenset()
+    assert referenced(knowledge.gap_rules, drug) - knowledge.measurements.groups == frozenset()
+    assert [name for name in referenced(knowledge.gap_rules, cue) if name not in knowledge.cues] == []
+
+
+def test_there_are_rules_of_every_family_but_too_few_are_a_loss(knowledge: Knowledge) -> None:
+    """At least sixty rules over all ten families."""
+    assert {r.family for r in knowledge.gap_rules} == {
+        "specificity", "acuity", "laterality", "linkage", "poa", "validation", "conflict", "indicator", "imaging", "recapture",
+    }  # fmt: skip
+    assert len(knowledge.gap_rules) >= 60
