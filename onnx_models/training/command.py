@@ -27,7 +27,7 @@ def _packaged_base() -> Path:
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder that receives the artefacts.")
 @click.option("--work", type=_OUT, default=Path("var/training"), show_default=True, help="Folder of unfinished stages; run again to resume.")
 @click.option("--base", type=_FOLDER, help="Any local transformers encoder; default: the packaged all-MiniLM-L6-v2.")
-@click.option("--steps", type=click.IntRange(1), default=900, show_default=True, help="Optimiser steps of the encoder.")
+@click.option("--steps", type=click.IntRange(1), default=600, show_default=True, help="Optimiser steps of the first stage.")
 @click.option("--seed", type=int, default=13, show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 def train(data: Path, out: Path, work: Path, base: Path | None, steps: int, seed: int, threads: int) -> None:

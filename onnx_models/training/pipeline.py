@@ -36,6 +36,7 @@ NEEDED = (
     "mdace_codes/annotations.tsv", "notes/mtsamples/mtsamples_500.jsonl.gz", "notes/aci_bench/train.csv",
 )  # fmt: skip
 _EQUALITY_STRINGS = 400
+_NAMES_MINED = 25_000  # of ontologies and inclusion terms: a sample is enough to keep what was learned
 _NEAR = 24  # wrong codes near a phrase, from which a batch draws
 # A phrase is one decision, a note some hundred: weights bring their say into balance.
 WEIGHTS = {"case": 1.0, "note": 2.0, "phrase": 2.0}
@@ -122,7 +123,8 @@ class Pipeline:
         folder.mkdir(exist_ok=True)
         export_encoder(self._work / "encoder", folder)
         encoder = Encoder(folder, threads=self._threads)
-        terms = [*encoder_terms(self._examples), *(t for t in self._terms if t.source in ("abbreviation", "inclusion", "ontology", "propagated"))]
+        names = [t for t in self._terms if t.source in ("abbreviation", "inclusion", "ontology", "propagated")]
+        terms = [*encoder_terms(self._examples), *names[:: max(1, len(names) // _NAMES_MINED)]]
         stems = [self._tabular.stem(t.code) for t in terms]
         unique = {(t.text, code): t.source for t, code in zip(terms, stems, strict=True) if code and len(t.text) > 1}
         queries = [(text, code, source) for (text, code), source in unique.items()]
