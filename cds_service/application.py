@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import uuid4
 
 from cds_service.config import Settings
 from cds_service.errors import ConfigurationError
+from cds_service.readings import RecentReadings
 from cds_service.review.document import without_text
 from cds_service.review.knowledge import Knowledge
 from cds_service.review.model import CodingReview, ModelUsed, SkippedNote
@@ -56,11 +57,12 @@ class Coder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reviewer:
-    """Reads the notes of a record and reviews it. Keeps nothing."""
+    """Reads the notes of a record and reviews it. Remembers recent readings in memory, and keeps nothing else."""
 
     coder: Coder
     knowledge: Knowledge
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    recent: RecentReadings = field(default_factory=RecentReadings)
 
     @classmethod
     def load(cls, *, threads: int = 2, provider: str = "auto") -> Reviewer:
@@ -93,21 +95,14 @@ class Reviewer:
         readings: dict[str, NoteReading] = {}
         skipped = [SkippedNote(s.source, s.reason) for s in record.skipped]
         for note in by_priority(record):
-            if readings and deadline is not None and time.monotonic() >= deadline:
+            reading = self._read(note, deadline, must=not readings)
+            if reading is None:
                 skipped.append(SkippedNote(note.source, "Not read: the time of this call ran out. Open the review to have every note read."))
-                continue
-            text = note.text[:LONGEST_NOTE]
-            sections = [(s.title, s.begin, min(s.end, len(text))) for s in note.sections if s.begin < len(text)]
-            reading = self.coder.read(text, declared_sections=sections, deadline=deadline)
-            if reading.language != "en":
+            elif reading.language != "en":
                 skipped.append(SkippedNote(note.source, f"Not read: the note looks like {_language(reading.language)}, and only English notes are read."))
-                continue
-            readings[note.source] = reading
-            if len(text) < len(note.text):
-                skipped.append(SkippedNote(note.source, f"Read in part: only the first {LONGEST_NOTE:,} characters. Send so long a document in parts."))
-            if reading.unread:
-                left = ", ".join(dict.fromkeys(s.title or s.kind.replace("_", " ") for s in reading.unread))
-                skipped.append(SkippedNote(note.source, f"Read in part: the time of this call ran out. Only known terms were looked up in: {left[:200]}."))
+            else:
+                readings[note.source] = reading
+                skipped += [SkippedNote(note.source, reason) for reason in _left_out(note, reading)]
         created = self.now()
         reading_ms = (time.perf_counter() - began) * 1000
         return review(
@@ -122,6 +117,19 @@ class Reviewer:
             timing_ms=(("reading", round(reading_ms, 1)),),
         )
 
+    def _read(self, note: Note, deadline: float | None, *, must: bool) -> NoteReading | None:
+        """Return the reading of a note; None where there is no time for it, unless it `must` be read."""
+        text = note.text[:LONGEST_NOTE]
+        sections = [(s.title, s.begin, min(s.end, len(text))) for s in note.sections if s.begin < len(text)]
+        known = self.recent.recall(text, sections)
+        if known is not None:
+            return known
+        if not must and deadline is not None and time.monotonic() >= deadline:
+            return None
+        reading = self.coder.read(text, declared_sections=sections, deadline=deadline)
+        self.recent.keep(text, sections, reading)
+        return reading
+
 
 class Application:
     """Everything a request needs. Immutable and safe to share between threads."""
@@ -129,7 +137,7 @@ class Application:
     def __init__(self, settings: Settings, coder: Coder, knowledge: Knowledge, store: ReviewStore) -> None:
         self.settings = settings
         self.store = store
-        self.reviewer = Reviewer(coder, knowledge)
+        self.reviewer = Reviewer(coder, knowledge, recent=RecentReadings(seconds=settings.remember_minutes * 60))
 
     @classmethod
     def load(cls, settings: Settings) -> Application:
@@ -182,6 +190,15 @@ def by_priority(record: EncounterRecord) -> list[Note]:
         return before, by_other, note.copied_from is not None, -_aware(note.date or _LONG_AGO).timestamp()
 
     return sorted((n for n in record.notes if n.text.strip()), key=rank)
+
+
+def _left_out(note: Note, reading: NoteReading) -> Iterator[str]:
+    """Yield what to say of the parts of a note that were not read."""
+    if len(note.text) > LONGEST_NOTE:
+        yield f"Read in part: only the first {LONGEST_NOTE:,} characters. Send so long a document in parts."
+    if reading.unread:
+        left = ", ".join(dict.fromkeys(s.title or s.kind.replace("_", " ") for s in reading.unread))
+        yield f"Read in part: the time of this call ran out. Only known terms were looked up in: {left[:200]}."
 
 
 def _aware(moment: datetime) -> datetime:

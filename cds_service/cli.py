@@ -13,10 +13,13 @@ from cds_service.errors import ConfigurationError, MarginaliaError
 # name -> (where it is, what it does)
 COMMANDS = {
     "serve": ("cds_service.commands.serve:serve", "Run the service: CDS Hooks, the API and the SMART app."),
-    "demo": ("cds_service.demo.command:demo", "Run a FHIR server, an EHR page and the service, with synthetic patients."),
+    "demo": ("cds_service.demo.command:demo", "Run a FHIR server, an EHR page with an authorisation server, and the service, with synthetic patients."),
     "code": ("cds_service.commands.code:code", "Code the note in FILE, or on standard input where FILE is -."),
+    "codeset": ("cds_service.review.command:codeset", "Code sets: which releases are at hand, and whether codes are valid on a date."),
+    "explain": ("cds_service.review.command:explain", "Show what is known of CODE: its notes, the rules, and the questions about it."),
+    "rules": ("cds_service.review.command:rules", "The rules of the review: conventions and guidelines, and documentation gaps."),
     "train": ("onnx_models.training.command:train", "Rebuild the engine's artefacts from a data folder."),
-    "export": ("onnx_models.training.command:export", "Export a fine-tuned encoder to ONNX and show that its vectors stay the same."),
+    "export": ("onnx_models.training.command:export", "Export the fine-tuned encoder to ONNX and show that its vectors stay the same."),
 }
 
 

@@ -59,6 +59,7 @@ class Settings:
     hook_budget_ms: int = 450  # from the arrival of a hook call to its answer
     fetch_budget_ms: int = 2000  # at most for what the EHR left out of the prefetch
     api_budget_ms: int = 20_000  # for a review asked through the API
+    remember_minutes: int = 15  # how long readings of notes stay in memory for the next hook on the chart; 0: not at all
     max_body_mb: int = 16
     handle_hours: int = 12  # how long a card's SMART link stays good
     cors_origins: tuple[str, ...] = ()
@@ -148,7 +149,9 @@ def _value(name: str, value: object) -> object:
         case "provider":
             return _one_of(name, value, ("auto", "cpu", "cuda"))
         case "threads" | "workers" | "hook_budget_ms" | "fetch_budget_ms" | "api_budget_ms" | "max_body_mb" | "handle_hours":
-            return _positive(name, value)
+            return _whole(name, value, least=1)
+        case "remember_minutes":
+            return _whole(name, value, least=0)
         case "cors_origins":
             return tuple(_origin(name, v) for v in _strings(name, value))
         case "clients":
@@ -212,13 +215,13 @@ def _strings(name: str, value: object) -> tuple[str, ...]:
     raise _wrong(name, value, "a list of strings")
 
 
-def _positive(name: str, value: object) -> int:
+def _whole(name: str, value: object, *, least: int) -> int:
     try:
-        number = int(value) if isinstance(value, str | int) and not isinstance(value, bool) else 0
+        number = int(value) if isinstance(value, str | int) and not isinstance(value, bool) else least - 1
     except ValueError:
-        number = 0
-    if number <= 0:
-        raise _wrong(name, value, "a whole number above 0")
+        number = least - 1
+    if number < least:
+        raise _wrong(name, value, f"a whole number, at least {least}")
     return number
 
 

@@ -11,6 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -250,7 +251,7 @@ def _left(until: float) -> float:
 
 def _body(response: requests.Response, until: float) -> bytes:
     """Read the body within deadline and size; a timer ends a server that trickles, since a socket timeout starts anew with every byte."""
-    watch = threading.Timer(_left(until), response.raw.shutdown)
+    watch = threading.Timer(_left(until), _shut, [response])
     watch.daemon = True
     watch.start()
     parts: list[bytes] = []
@@ -265,6 +266,11 @@ def _body(response: requests.Response, until: float) -> bytes:
         watch.cancel()
     _left(until)
     return b"".join(parts)
+
+
+def _shut(response: requests.Response) -> None:
+    with suppress(ValueError, OSError):  # the answer was complete in that very moment
+        response.raw.shutdown()
 
 
 def _seconds(retry_after: str) -> float:

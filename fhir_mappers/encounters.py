@@ -31,7 +31,7 @@ class EncounterFacts:
         if self.id is None or elements.code(entry.resource, "status") == "draft":
             return True
         named = _named(entry, chart)
-        return self.id in named if named else self.covers(_dated(entry))
+        return self.id in named if named else self.covers(written(entry))
 
     def names(self, entry: Entry, chart: Chart) -> bool:
         """Return whether a resource refers to this encounter."""
@@ -53,7 +53,8 @@ def _named(entry: Entry, chart: Chart) -> set[str]:
     return {id_ for ref in encounter_references(entry.resource) if (id_ := chart.id_of(ref, "Encounter"))}
 
 
-def _dated(entry: Entry) -> datetime | None:
+def written(entry: Entry) -> datetime | None:
+    """Return the date that places a resource in time, whatever its type."""
     names = ("date", "effectiveDateTime", "performedDateTime", "authoredOn", "indexed", "created", "issued")
     periods = (elements.child(entry.resource, p).get("start") for p in ("effectivePeriod", "performedPeriod"))
     return next((m for v in (*(entry.resource.get(n) for n in names), *periods) if (m := elements.moment(v))), None)

@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 _PAGE = "100"
 _LIMIT = 500  # resources of one search
+_CATEGORIES = ("laboratory", "vital-signs", "social-history,survey,exam,imaging")  # one search each: results are many
+_OPTIONAL = ("_include", "_sort", "encounter")  # parameters that a server may refuse, dropped in this order
+_QUERY_REFUSED = frozenset({400, 422})
 _MEDICATIONS = 50  # read one by one
 
 
@@ -34,12 +37,13 @@ class Fetched:
     skipped: tuple[Skipped, ...]
 
 
-def fetch_encounter(client: FhirClient, patient_id: str, encounter_id: str | None, *, today: date | None = None) -> Fetched:
-    """Return patient, encounter, notes of this encounter first, and the lists of the patient. One deadline, the client's, covers all.
+def fetch_encounter(client: FhirClient, patient_id: str, encounter_id: str | None, *, today: date | None = None, until: float | None = None) -> Fetched:
+    """Return patient, encounter, notes of this encounter first, and the lists of the patient.
 
+    One deadline covers all: `until`, a `time.monotonic` moment; without it the client's.
     A search that fails is told in `skipped`. Raises ServerError where the patient or the encounter itself can't be had.
     """
-    until = time.monotonic() + client.deadline_s
+    until = time.monotonic() + client.deadline_s if until is None else until
     pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="fhir")
     try:
         patient = pool.submit(client.read, f"Patient/{quote(patient_id, safe='')}", until=until)
@@ -68,11 +72,11 @@ def fetch_encounter(client: FhirClient, patient_id: str, encounter_id: str | Non
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def fetch_attachments(client: FhirClient, resources: Iterable[Resource]) -> Fetched:
-    """Return the resources with the documents that their attachments point to put in place (`attachment.data`)."""
+def fetch_attachments(client: FhirClient, resources: Iterable[Resource], *, until: float | None = None) -> Fetched:
+    """Return the resources with the documents that their attachments point to put in place (`attachment.data`), by `until`."""
     pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="fhir")
     try:
-        return _attachments(client, resources, pool, time.monotonic() + client.deadline_s)
+        return _attachments(client, resources, pool, time.monotonic() + client.deadline_s if until is None else until)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -82,7 +86,7 @@ def _searches(patient: str, encounter: str | None) -> list[tuple[str, dict[str, 
     own = {"patient": patient, "encounter": encounter, "_count": _PAGE} if encounter else {"patient": patient, "_count": _PAGE}
     whole = {"patient": patient, "_count": _PAGE}
     return [
-        ("DocumentReference", own),
+        ("DocumentReference", own | {"_include": "DocumentReference:author"}),  # for the author's profession
         ("Composition", own),
         ("DiagnosticReport", own),
         ("ClinicalImpression", own),
@@ -100,10 +104,10 @@ def _searches(patient: str, encounter: str | None) -> list[tuple[str, dict[str, 
 
 def _dated_searches(patient: str, encounter: str | None, start: date) -> list[tuple[str, dict[str, str]]]:
     """Searches bounded by the encounter's start: recent observations, and notes that name no encounter."""
-    recent = {"patient": patient, "date": f"ge{start - LOOKBACK}", "_count": _PAGE}
-    found = [("Observation", recent | {"category": c}) for c in ("laboratory", "vital-signs")]
+    recent = {"patient": patient, "date": f"ge{start - LOOKBACK}", "_sort": "-date", "_count": _PAGE}
+    found = [("Observation", recent | {"category": c}) for c in _CATEGORIES]
     if encounter:
-        near = {"patient": patient, "date": f"ge{start - timedelta(days=1)}", "_count": _PAGE}
+        near = {"patient": patient, "date": f"ge{start - timedelta(days=1)}", "_sort": "-date", "_count": _PAGE}
         found += [("DocumentReference", near), ("DiagnosticReport", near)]
     return found
 
@@ -113,14 +117,16 @@ def _key(resource: Resource) -> str:
 
 
 def _search(client: FhirClient, resource_type: str, params: Mapping[str, str], until: float) -> list[Resource]:
-    """Search, and once more without _include where a server refuses that."""
-    try:
-        return client.search(resource_type, params, limit=_LIMIT, until=until)
-    except ServerRefused as error:
-        if error.status != 400 or "_include" not in params:
-            raise
-        plain = {k: v for k, v in params.items() if k != "_include"}
-        return client.search(resource_type, plain, limit=_LIMIT, until=until)
+    """Search; where a server refuses the query, search again without what it may not know. Reading sorts out what comes too much."""
+    asked = dict(params)
+    while True:
+        try:
+            return client.search(resource_type, asked, limit=_LIMIT, until=until)
+        except ServerRefused as error:
+            extra = next((name for name in _OPTIONAL if name in asked), None)
+            if error.status not in _QUERY_REFUSED or extra is None:
+                raise
+            del asked[extra]
 
 
 def _medications(client: FhirClient, found: Mapping[str, Resource], pool: ThreadPoolExecutor, until: float) -> list[Resource]:
@@ -169,6 +175,8 @@ def _is_open(resource: Resource) -> bool:
 
 def _address(attachment: Mapping[str, Any]) -> str | None:
     url = elements.text(attachment, "url")
+    if url and url.startswith("/Binary/"):  # written like that in US Core's examples, and meant from the base URL
+        return url[1:]
     return url if url and not url.startswith(("urn:", "#", "data:")) else None
 
 

@@ -58,7 +58,8 @@ def drop_other_subjects(chart: Chart) -> None:
     for entry in chart.entries:
         named = elements.identity(elements.reference(entry.resource, "subject") or "")
         if named and named[0] != "Patient":
-            chart.skip(entry.source, f"It is about a {named[0][:40]}, not about a patient. Nothing to do: it is left out.")
+            kind = named[0] if named[0].isalpha() and len(named[0]) < 40 else "something else"
+            chart.skip(entry.source, f"Its subject is not a patient ({kind}). Nothing to do: it is left out.")
         else:
             kept.append(entry)
     chart.entries = tuple(kept)

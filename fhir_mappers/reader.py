@@ -19,10 +19,18 @@ from fhir_mappers.record import EncounterRecord, Observation, Patient, Problem, 
 T = TypeVar("T")
 
 
-def read_bundle(bundle: Mapping[str, Any], *, patient_id: str | None = None, encounter_id: str | None = None, today: date | None = None) -> EncounterRecord:
+def read_bundle(
+    bundle: Mapping[str, Any],
+    *,
+    patient_id: str | None = None,
+    encounter_id: str | None = None,
+    today: date | None = None,
+    until: float | None = None,
+) -> EncounterRecord:
     """Return the record of a Bundle (searchset, collection, document, transaction, ...).
 
-    Without `patient_id` the Bundle must be about one patient; without `encounter_id` its latest Encounter is taken.
+    Without `patient_id` the Bundle must be about one patient; without `encounter_id` its latest Encounter is taken. Notes that are not
+    reached by `until`, a `time.monotonic` moment, are said to be left out.
     Raises BadResource where the input is no Bundle with a patient, WrongPatient for a resource of another patient.
     """
     if not isinstance(bundle, Mapping) or bundle.get("resourceType") != "Bundle":
@@ -34,7 +42,7 @@ def read_bundle(bundle: Mapping[str, Any], *, patient_id: str | None = None, enc
         _add(elements.child(item, "resource"), place, elements.text(item, "fullUrl"), entries, skipped)
     if not entries and not patient_id:
         raise BadResource("The Bundle has no resources.", "Send at least a Patient and a note.")
-    return _record(entries, patient_id or sole_patient(entries), encounter_id, skipped, today, guess_encounter=True)
+    return _record(entries, patient_id or sole_patient(entries), encounter_id, skipped, today, guess_encounter=True, until=until)
 
 
 def read_resources(
@@ -44,16 +52,18 @@ def read_resources(
     encounter_id: str | None = None,
     skipped: Iterable[Skipped] = (),
     today: date | None = None,
+    until: float | None = None,
 ) -> EncounterRecord:
     """Return the record of resources in any order; Bundles among them (prefetch searchsets, draft orders) are opened.
 
-    `skipped` is what the caller already had to leave out. Raises WrongPatient for a resource of another patient.
+    `skipped` is what the caller already had to leave out. Notes that are not reached by `until`, a `time.monotonic` moment, are said to
+    be left out. Raises WrongPatient for a resource of another patient.
     """
     entries: list[Entry] = []
     left = list(skipped)
     for number, resource in enumerate(resources):
         _add(resource, f"resources[{number}]", None, entries, left)
-    return _record(entries, patient_id, encounter_id, left, today, guess_encounter=False)
+    return _record(entries, patient_id, encounter_id, left, today, until=until)
 
 
 def warm_up() -> None:
@@ -85,7 +95,14 @@ def _add(resource: object, place: str, url: str | None, entries: list[Entry], sk
 
 
 def _record(
-    entries: list[Entry], patient_id: str, encounter_id: str | None, skipped: list[Skipped], today: date | None, *, guess_encounter: bool
+    entries: list[Entry],
+    patient_id: str,
+    encounter_id: str | None,
+    skipped: list[Skipped],
+    today: date | None,
+    *,
+    guess_encounter: bool = False,
+    until: float | None = None,
 ) -> EncounterRecord:
     unique: dict[str, Entry] = {}
     for entry in entries:
@@ -97,7 +114,7 @@ def _record(
     chart.drop_unusable()
     for entry in chart.entries:
         if lost := conformance.departures(entry.resource):
-            chart.skip(entry.source, f"It was read without {', '.join(lost)}, which R4 has in another form. Correct it at its source.")
+            chart.skip(entry.source, f"Not in the form of R4, and so not read: {', '.join(lost)}. Correct it at its source.")
     facts = encounter_facts(chart, encounter_id, guess=guess_encounter)
     patient = next((p for e in chart.of_type("Patient") for p in _each(e, chart, clinical.patient)), None) or Patient(patient_id)
 
@@ -114,7 +131,7 @@ def _record(
         setting=facts.setting,
         start=facts.start,
         end=facts.end,
-        notes=notes_of(chart, facts),
+        notes=notes_of(chart, facts, until),
         problems=_problems(chart, facts),
         observations=tuple(_observations(chart)),
         medications=every(("MedicationRequest", "MedicationOrder", "MedicationStatement", "MedicationAdministration"), clinical.medication),

@@ -73,7 +73,7 @@ class Note:
     type: Concept | None = None  # DocumentReference.type, Composition.type, DiagnosticReport.code
     date: datetime | None = None  # DocumentReference.date, Composition.date, DiagnosticReport.effective
     author: str | None = None  # display of the first author
-    author_role: str | None = None  # "physician", "nurse", "dietitian", ...: where the source says
+    author_role: str | None = None  # "physician", "advanced practice provider" (NP, PA), "nurse", "dietitian", ...: where the source says
     language: str | None = None  # DocumentReference.content.attachment.language or Resource.language
     sections: tuple[SectionSpan, ...] = ()
     copied_from: str | None = None  # source of an earlier note whose text this one repeats for the most part
@@ -113,8 +113,8 @@ class Observation:
     category: str  # "laboratory" | "vital-signs" | other category code
     effective: datetime | None = None  # Observation.effectiveDateTime / effectivePeriod.start
     value: float | None = None  # valueQuantity.value, in `unit`
-    unit: str | None = None  # UCUM code as the source gives it
-    canonical_value: float | None = None  # value in `canonical_unit`, where the units library knows both
+    unit: str | None = None  # UCUM code; what the source writes where that is unknown
+    canonical_value: float | None = None  # value in `canonical_unit`: the unit US laboratories report the test in (fhir_mappers.analytes)
     canonical_unit: str | None = None
     value_text: str | None = None  # valueString / valueCodeableConcept
     comparator: str | None = None  # "<", ">", ...

@@ -45,6 +45,10 @@ _ALIASES = {
     "2.16.840.1.113883.6.12": CPT,
     "2.16.840.1.113883.6.285": HCPCS,
     "http://www.nlm.nih.gov/research/umls/hcpcs": HCPCS,
+    "http://terminology.hl7.org/codesystem/hcpcs-all-codes": HCPCS,
+    "https://www.cms.gov/medicare/coding/hcpcsreleasecodesets": HCPCS,
+    "http://www.cms.gov/medicare/coding/hcpcsreleasecodesets": HCPCS,
+    "http://hl7.org/fhir/sid/icd-10-us": ICD10CM,
     "2.16.840.1.113883.6.8": UCUM,
     "http://hl7.org/fhir/v3/actcode": ACT_CODE,
     "2.16.840.1.113883.5.4": ACT_CODE,
@@ -90,10 +94,19 @@ VITAL_SIGNS = frozenset(
     }
 )  # fmt: skip
 
-# LOINC document types that are reports of a test, not a provider's diagnostic statement.
+# LOINC document types and categories (LP...: radiology, pathology) that are reports of a test, not a provider's diagnostic statement.
 REPORT_TYPES = frozenset(
     {
         "18748-4", "11502-2", "11526-1", "60568-3", "11522-0", "18752-6", "18745-0", "11524-6", "28010-7", "24627-2", "30746-2", "36643-5", "37637-0",
-        "47045-0", "18782-3", "11525-3", "18760-9", "26436-6", "27898-6", "60567-5", "22634-0", "22637-3", "33717-0", "34120-6", "68604-8",
+        "LP29684-5", "LP7839-6", "47045-0", "18782-3", "11525-3", "18760-9", "26436-6", "27898-6", "60567-5", "22634-0", "22637-3", "33717-0", "34120-6",
+        "68604-8",
+    }
+)  # fmt: skip
+
+# LOINC document types that are notes of a clinician, also where a server sends them as DiagnosticReport (US Core, "Clinical Notes").
+NOTE_TYPES = frozenset(
+    {
+        "11488-4", "11504-8", "11506-3", "18842-5", "28570-0", "34111-5", "34117-2", "51847-2", "34133-9", "34109-9", "34748-4", "34746-8", "34099-2",
+        "34101-6", "34130-5", "34131-3", "59258-4", "34878-9", "57133-1", "68609-7",
     }
 )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
+from threading import Lock
 from typing import Any
 
 import pint
@@ -17,7 +18,7 @@ from fhir_mappers.analytes import ANALYTES, Analyte
 # UCUM atom -> pint unit. Prefixed forms that UCUM builds from an atom are tried by `_atom`.
 _ATOMS = {
     "m": "meter", "g": "gram", "L": "liter", "l": "liter", "s": "second", "min": "minute", "h": "hour", "d": "day", "wk": "week", "mo": "month", "a": "year",
-    "mol": "mole", "K": "kelvin", "Cel": "degree_Celsius", "[degF]": "degree_Fahrenheit", "Pa": "pascal", "bar": "bar", "m[Hg]": "meter_Hg",
+    "mol": "mole", "K": "kelvin", "Cel": "degree_Celsius", "[degF]": "degree_Fahrenheit", "Pa": "pascal", "bar": "bar", "m[Hg]": "mercury_",
     "[in_i]": "inch", "[ft_i]": "foot", "[lb_av]": "pound", "[oz_av]": "ounce", "%": "percent", "[ppth]": "permille", "[IU]": "iu_", "[iU]": "iu_",
     "[arb'U]": "arbitrary_", "U": "enzyme_", "kat": "katal", "eq": "equivalent_", "osm": "osmole_", "1": "", "J": "joule", "cal": "calorie", "[pH]": "ph_",
     "10*3": "thousand_", "10^3": "thousand_", "10*6": "million_", "10^6": "million_", "10*9": "billion_", "10^9": "billion_", "10*12": "trillion_",
@@ -31,7 +32,7 @@ _DEFINITIONS = (
     "osmole_ = [osmole]",
     "ph_ = [ph]",
     "enzyme_ = 1e-6 * mole / minute",
-    "meter_Hg = 133322.387415 * pascal",
+    "mercury_ = 133322.387415 * pascal",
     "ten_ = 10",
     "thousand_ = 1e3",
     "million_ = 1e6",
@@ -62,6 +63,7 @@ _SPELLINGS = {
 }  # fmt: skip
 # For tests that `analytes` doesn't list: one unit for each kind of quantity.
 _BY_KIND = ("Cel", "mm[Hg]", "mg/dL", "mmol/L", "U/L", "m[IU]/L", "10*3/uL", "/min", "mL/min", "kg", "cm", "kg/m2")
+_LOCK = Lock()
 _UNITLESS = frozenset({"1", "[pH]", "{score}"})
 _TERM = re.compile(r"([^\d+-].*?|10[*^]\d*|1)?([+-]?\d+)?")
 _IFCC = ("4548-4", "17856-6", "4549-2", "59261-8")
@@ -139,8 +141,14 @@ def _bridges(analyte: Analyte | None) -> list[Any]:
     return bridges
 
 
-@cache
 def _registry() -> Any:
+    """Return the one registry of the process: quantities of two registries can't be combined, so threads must not make two."""
+    with _LOCK:
+        return _made()
+
+
+@cache
+def _made() -> Any:
     registry: Any = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
     for definition in _DEFINITIONS:
         registry.define(definition)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from sqlalchemy import DateTime, Engine, Index, String, select
+from sqlalchemy import DateTime, Engine, Index, String, UniqueConstraint, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from smart_app.database import Base
@@ -24,6 +25,7 @@ class Action(StrEnum):
     ACCEPT = "accept"
     CHANGE = "change"
     REJECT = "reject"
+    ADD = "add"  # a code that nothing suggested
     UNDO = "undo"
 
 
@@ -46,7 +48,7 @@ class Subject:
     review_id: str
     patient: str
     encounter: str | None
-    code: str  # as suggested
+    code: str  # as suggested, or added
     system: str
     model: str  # name and version
     code_set: str  # version
@@ -74,6 +76,7 @@ class Decision:
     name: str | None
     role: str
     at: datetime
+    review_id: str
     takes_back: int | None = None
 
     @property
@@ -89,7 +92,7 @@ class _Row(Base):
     tenant: Mapped[str] = mapped_column(String(64))
     review_id: Mapped[str] = mapped_column(String(64))
     patient: Mapped[str] = mapped_column(String(128))
-    encounter: Mapped[str | None] = mapped_column(String(128))
+    encounter: Mapped[str] = mapped_column(String(128), default="")  # '' where none was in context
     code: Mapped[str] = mapped_column(String(32))  # before: the code as suggested
     system: Mapped[str] = mapped_column(String(200))
     action: Mapped[str] = mapped_column(String(16))
@@ -102,8 +105,13 @@ class _Row(Base):
     role: Mapped[str] = mapped_column(String(16))
     at: Mapped[datetime] = mapped_column(DateTime)  # UTC
     takes_back: Mapped[int | None]
+    follows: Mapped[int]  # the line before it on the same code, 0 for the first
 
-    __table_args__ = (Index("smart_decision_of_review", "tenant", "review_id", "id"),)
+    # Two people in the same moment: one of the two lines that follow the same line is refused by the database itself.
+    __table_args__ = (
+        UniqueConstraint("tenant", "patient", "encounter", "code", "follows", name="smart_decision_one_after_another"),
+        Index("smart_decision_of_encounter", "tenant", "patient", "encounter", "id"),
+    )
 
 
 class Decisions:
@@ -121,8 +129,9 @@ class Decisions:
         `seen` is the id of the last decision on this code that the person's page showed (0 for none). Raises
         DecisionConflict where somebody has decided since: neither of the two is lost silently.
         """
-        with self._make.begin() as db:
-            standing = _standing(self._history(db, subject.tenant, subject.review_id)).get(subject.code)
+        with self._make() as db:
+            history = self._history(db, subject.tenant, subject.patient, subject.encounter)
+            standing = _standing(history).get(subject.code)
             if seen is not None and seen != (standing.id if standing else 0):
                 raise _conflict(standing)
             if action is Action.UNDO and standing is None:
@@ -131,11 +140,11 @@ class Decisions:
                 tenant=subject.tenant,
                 review_id=subject.review_id,
                 patient=subject.patient,
-                encounter=subject.encounter,
+                encounter=subject.encounter or "",
                 code=subject.code,
                 system=subject.system,
                 action=action.value,
-                after=subject.code if action is Action.ACCEPT else after,
+                after=subject.code if action in (Action.ACCEPT, Action.ADD) else after,
                 reason=reason,
                 model=subject.model,
                 code_set=subject.code_set,
@@ -144,23 +153,28 @@ class Decisions:
                 role=actor.role,
                 at=self._clock().astimezone(UTC).replace(tzinfo=None),
                 takes_back=standing.id if standing and action is Action.UNDO else None,
+                follows=max((d.id for d in history if d.code == subject.code), default=0),
             )
             db.add(row)
-            db.flush()
+            try:
+                db.commit()
+            except IntegrityError as error:
+                db.rollback()
+                raise _conflict(self.standing(subject.tenant, subject.patient, subject.encounter).get(subject.code)) from error
             return _decision(row)
 
-    def standing(self, tenant: str, review_id: str) -> dict[str, Decision]:
-        """Return the decision that stands for each code of a review."""
-        return _standing(self.history(tenant, review_id))
+    def standing(self, tenant: str, patient: str, encounter: str | None) -> dict[str, Decision]:
+        """Return the decision that stands for each code of an encounter, whichever of its reviews suggested the code."""
+        return _standing(self.history(tenant, patient, encounter))
 
-    def history(self, tenant: str, review_id: str) -> tuple[Decision, ...]:
-        """Return every decision on a review, oldest first, with those that were taken back."""
+    def history(self, tenant: str, patient: str, encounter: str | None) -> tuple[Decision, ...]:
+        """Return every decision on an encounter, oldest first, with those that were taken back."""
         with self._make() as db:
-            return self._history(db, tenant, review_id)
+            return self._history(db, tenant, patient, encounter)
 
     @staticmethod
-    def _history(db: Session, tenant: str, review_id: str) -> tuple[Decision, ...]:
-        rows = db.scalars(select(_Row).where(_Row.tenant == tenant, _Row.review_id == review_id).order_by(_Row.id))
+    def _history(db: Session, tenant: str, patient: str, encounter: str | None) -> tuple[Decision, ...]:
+        rows = db.scalars(select(_Row).where(_Row.tenant == tenant, _Row.patient == patient, _Row.encounter == (encounter or "")).order_by(_Row.id))
         return tuple(_decision(row) for row in rows)
 
 
@@ -171,7 +185,7 @@ def _standing(history: Sequence[Decision]) -> dict[str, Decision]:
 
 def _decision(row: _Row) -> Decision:
     return Decision(
-        row.id, row.code, Action(row.action), row.after, row.reason, row.user, row.name, row.role, row.at.replace(tzinfo=UTC), row.takes_back
+        row.id, row.code, Action(row.action), row.after, row.reason, row.user, row.name, row.role, row.at.replace(tzinfo=UTC), row.review_id, row.takes_back
     )
 
 

@@ -35,6 +35,7 @@ class Segment:
     excerpts: tuple[Excerpt, ...] = ()
     starts: tuple[str, ...] = ()  # anchors of the excerpts that begin here
     heading: bool = False
+    continues: bool = False  # the words right before are said in the same manner: the sign for it isn't repeated
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -79,11 +80,12 @@ def _line(text: str, begin: int, end: int, excerpts: Sequence[Excerpt], *, start
     cuts = {begin, end} | ({heading} if heading > begin else set())
     cuts |= {p for e in excerpts for p in (e.begin, e.end) if begin < p < end}
     points = sorted(cuts)
-    segments = []
+    segments: list[Segment] = []
     for left, right in pairwise(points):
         over = tuple(e for e in excerpts if e.begin <= left and e.end >= right)
         starts = tuple(e.id for e in over if e.begin == left)
-        segments.append(Segment(text[left:right], over, starts, right <= heading))
+        manner = Segment("", over).manner
+        segments.append(Segment(text[left:right], over, starts, right <= heading, bool(segments) and segments[-1].manner == manner))
     labels: dict[str, tuple[str, str, str]] = {}
     for excerpt in excerpts:
         if begin <= excerpt.begin < end:

@@ -43,7 +43,7 @@ class SigningKeys:
                 found = [_import({k: v for k, v in entry.items() if k not in _PURPOSE}) for entry in document.get("keys", [document])]
             else:
                 found = [_import(text)]
-        except (ValueError, JoseError) as error:
+        except (ValueError, TypeError, AttributeError, JoseError) as error:  # of the right JSON, but of another shape
             raise _wrong("holds no RSA or P-384 private key as JWK, JWK set or PEM") from error
         if not found:
             raise _wrong("holds no key")

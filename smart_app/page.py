@@ -6,18 +6,18 @@ The templates decide how it looks; which words stand where is decided here.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cds_service.hooks.words import how_sure
+from cds_service.hooks.words import how_sure, section_words
 from fhir_mappers.record import Note
 from smart_app.charts import Chart, age, evidences
 from smart_app.decisions import Decision
 from smart_app.highlight import Excerpt, Line, lines
 from smart_app.results import Drug, Finding, Result, drugs, findings, results
-from smart_app.roles import Role, speaks_of_payment
+from smart_app.roles import Role
 
 _CONTEXT = 60  # characters shown around an excerpt in the list
 _MANNERS = {
@@ -28,6 +28,18 @@ _MANNERS = {
     "historical": "history",
     "family": "family",
 }
+# Beginnings of `NotCoded.reason`, and the heading under which such findings stand.
+_LEFT_OUT = (
+    ("uncertain", "Uncertain, and outpatients are coded to certainty"),
+    ("ruled out", "Ruled out"),
+    ("negated", "Denied in the notes"),
+    ("historical", "History, not current"),
+    ("family", "About the family or another person"),
+    ("hypothetical", "Hypothetical"),
+    ("less specific", "Said more precisely by another code"),
+    ("integral", "Part of another condition"),
+    ("excluded", "Excluded beside another code"),
+)
 _ATTRIBUTES = {"laterality": "Side", "acuity": "Acuity", "severity": "Severity", "stage": "Stage", "episode": "Encounter", "control": "Control"}
 
 
@@ -61,7 +73,8 @@ class CodeCard:
     role: str | None
     billable: bool
     quotes: tuple[Quote, ...]
-    rationale: tuple[Mapping[str, Any], ...]
+    rules: tuple[Mapping[str, Any], ...]  # reasons that stand in a rule
+    seen: tuple[Mapping[str, Any], ...]  # reasons that the model gives
     alternatives: tuple[Mapping[str, Any], ...]
     attributes: tuple[tuple[str, str], ...]
     hcc: tuple[Mapping[str, Any], ...]
@@ -72,6 +85,15 @@ class CodeCard:
     def first(self) -> str | None:
         """Anchor of the first excerpt on the note."""
         return next((q.anchor for q in self.quotes if q.anchor), None)
+
+
+@dataclass(frozen=True, slots=True)
+class HandCard:
+    """A code with a decision that this review doesn't suggest: added by hand, or suggested by an earlier review."""
+
+    code: str
+    display: str
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +116,9 @@ class NotCodedCard:
     anchor: str
     code: str
     display: str
-    reason: str
+    group: int  # place of its heading
+    heading: str
+    detail: str  # what the heading doesn't say
     quotes: tuple[Quote, ...]
 
 
@@ -121,6 +145,7 @@ class Page:
     chart: Chart
     role: Role
     codes: tuple[CodeCard, ...]
+    by_hand: tuple[HandCard, ...]
     queries: tuple[QueryCard, ...]
     not_coded: tuple[NotCodedCard, ...]
     claim_findings: tuple[Mapping[str, Any], ...]
@@ -161,8 +186,8 @@ class Page:
         return tuple(note.title for note in self.notes if note.added)
 
 
-def build(chart: Chart, role: Role, standing: Mapping[str, Decision], *, missing_scopes: Sequence[str] = ()) -> Page:
-    """Return the page of a chart for a role; `standing` are the decisions by code."""
+def build(chart: Chart, role: Role, standing: Mapping[str, Decision], titles: Callable[[str], str], *, missing_scopes: Sequence[str] = ()) -> Page:
+    """Return the page of a chart for a role; `standing` are the decisions by code, `titles` what codes are called."""
     document = chart.document
     marks = _Marks(chart)
     shown_findings = tuple(document.get("claimFindings", ())) if role.sees_payment else ()
@@ -171,8 +196,8 @@ def build(chart: Chart, role: Role, standing: Mapping[str, Decision], *, missing
         for kind, name in (("diagnosis", "diagnoses"), ("procedure", "procedures"), ("supply", "supplies"))
         for at, item in enumerate(document.get(name, ()))
     )
-    queries = tuple(_query(at, item, marks) for at, item in enumerate(document.get("queries", ())))
-    not_coded = tuple(_not_coded(at, item, marks) for at, item in enumerate(document.get("notCoded", ())))
+    queries = tuple(_query(at, item, marks, role) for at, item in enumerate(document.get("queries", ())) if role.may_read(item["title"], item["question"]))
+    not_coded = tuple(_not_coded(at, item, marks) for at, item in enumerate(document.get("notCoded", ())) if role.may_read(item["reason"]))
     coverage = document.get("coverage", {})
     reasons: dict[str, str] = {s["source"]: s["reason"] for s in coverage.get("notesSkipped", ())}
     supports = marks.supports()
@@ -181,6 +206,7 @@ def build(chart: Chart, role: Role, standing: Mapping[str, Decision], *, missing
         chart=chart,
         role=role,
         codes=codes,
+        by_hand=tuple(HandCard(code, titles(code), decision) for code, decision in standing.items() if code not in {c.code for c in codes}),
         queries=queries,
         not_coded=not_coded,
         claim_findings=shown_findings,
@@ -189,7 +215,7 @@ def build(chart: Chart, role: Role, standing: Mapping[str, Decision], *, missing
         drugs=drugs(chart.record, supports),
         problems=findings(chart.record, supports),
         skipped=tuple(dict.fromkeys([*reasons.items(), *((s.source, s.reason) for s in chart.record.skipped)])),
-        warnings=tuple(w for w in coverage.get("warnings", ()) if role.sees_payment or not speaks_of_payment(w)),
+        warnings=tuple(w for w in coverage.get("warnings", ()) if role.may_read(w)),
         missing_scopes=tuple(missing_scopes),
     )
 
@@ -205,7 +231,7 @@ class _Marks:
 
     def __post_init__(self) -> None:
         self.notes = {note.source: note for note in self.chart.record.notes}
-        order = {note.source: at for at, note in enumerate(self.chart.record.notes)}
+        self._order = order = {note.source: at for at, note in enumerate(self.chart.record.notes)}
         keys = {
             (e["source"], e["begin"], e["end"], manner(e))
             for e in evidences(self.chart.document)
@@ -214,10 +240,16 @@ class _Marks:
         ordered = sorted(keys, key=lambda k: (order[k[0]], k[1], -k[2], k[3]))
         self._anchors = {key: f"x{at + 1}" for at, key in enumerate(ordered)}
 
-    def quote(self, evidence: Mapping[str, Any], target: str, label: str) -> Quote:
+    def quotes(self, items: Sequence[Mapping[str, Any]], target: str, label: str) -> tuple[Quote, ...]:
+        """Return evidence as quotes. Words that stand inside longer words of the same statement aren't quoted twice."""
+        kept = [e for e in items if not any(_inside(e, other) for other in items)]
+        # This encounter's notes come first in the record, so their words do here; within a note the review's order stays.
+        return tuple(self._quote(e, target, label) for e in sorted(kept, key=lambda e: self._order.get(e["source"], len(self._order))))
+
+    def _quote(self, evidence: Mapping[str, Any], target: str, label: str) -> Quote:
         """Return evidence as a quote, and note that `target` rests on it."""
         said = manner(evidence)
-        section = _section(evidence.get("section"))
+        section = section_words(evidence.get("section") or "").replace("-", " ")
         when = _day(evidence.get("when"))
         if evidence["kind"] == "structured":
             self._values[evidence["source"]][target] = label
@@ -252,6 +284,13 @@ class _Marks:
         return self._values
 
 
+def _inside(evidence: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    if evidence["kind"] != "note" or other["kind"] != "note" or evidence["source"] != other["source"]:
+        return False
+    inner, outer = (evidence["begin"], evidence["end"]), (other["begin"], other["end"])
+    return inner != outer and outer[0] <= inner[0] and inner[1] <= outer[1] and manner(evidence) == manner(other)
+
+
 def manner(evidence: Mapping[str, Any]) -> str:
     """Return how a statement is made, in one word; the strongest reason not to code it wins."""
     assertion = evidence.get("assertion") or {}
@@ -279,6 +318,7 @@ def _code(
     anchor = f"{kind}-{at}"
     sure, _, number = how_sure(item["confidence"]).partition(", ")
     attributes = item.get("attributes", {})
+    rationale = [r for r in item["rationale"] if role.may_read(r["rule"], r["text"], r.get("reference", ""))]
     return CodeCard(
         anchor=anchor,
         kind=kind,
@@ -288,9 +328,10 @@ def _code(
         percent=int(number.removesuffix(" %")),
         role=item.get("role"),
         billable=item.get("billable", True),
-        quotes=tuple(marks.quote(e, anchor, code) for e in item["evidence"]),
-        rationale=tuple(r for r in item["rationale"] if role.sees_payment or not speaks_of_payment(f"{r['rule']} {r['text']} {r.get('reference', '')}")),
-        alternatives=tuple({**a, "percent": round(a["confidence"] * 100)} for a in item.get("alternatives", ())),
+        quotes=marks.quotes(item["evidence"], anchor, code),
+        rules=tuple(r for r in rationale if not r["rule"].startswith("model.")),
+        seen=tuple(r for r in rationale if r["rule"].startswith("model.")),
+        alternatives=tuple({**a, "percent": round(a["confidence"] * 100)} for a in item.get("alternatives", ()) if role.may_read(a["why"])),
         attributes=tuple((_ATTRIBUTES.get(name, name), str(value)) for name, value in attributes.items()),
         hcc=tuple(item.get("hcc", ())) if role.sees_payment else (),
         decision=standing.get(code),
@@ -298,15 +339,20 @@ def _code(
     )
 
 
-def _query(at: int, item: Mapping[str, Any], marks: _Marks) -> QueryCard:
+def _query(at: int, item: Mapping[str, Any], marks: _Marks, role: Role) -> QueryCard:
     anchor = f"query-{at}"
-    quotes = tuple(marks.quote(e, anchor, "?") for e in item["indicators"])
-    return QueryCard(anchor, item["title"], item["family"], item["question"], quotes, tuple(item["options"]), item.get("reference", ""))
+    quotes = marks.quotes(item["indicators"], anchor, "?")
+    reference = item.get("reference", "")
+    return QueryCard(anchor, item["title"], item["family"], item["question"], quotes, tuple(item["options"]), reference if role.may_read(reference) else "")
 
 
 def _not_coded(at: int, item: Mapping[str, Any], marks: _Marks) -> NotCodedCard:
     anchor = f"left-{at}"
-    return NotCodedCard(anchor, item["code"], item["display"], item["reason"], tuple(marks.quote(e, anchor, "") for e in item["evidence"]))
+    reason = item["reason"]
+    group = next((at for at, (start, _) in enumerate(_LEFT_OUT) if reason.startswith(start)), len(_LEFT_OUT))
+    start, heading = _LEFT_OUT[group] if group < len(_LEFT_OUT) else ("", "For another reason")
+    detail = "" if reason == start else reason
+    return NotCodedCard(anchor, item["code"], item["display"], group, heading, detail, marks.quotes(item["evidence"], anchor, ""))
 
 
 def _note(at: int, note: Note, marks: _Marks, chart: Chart, reasons: Mapping[str, str]) -> NoteView:
@@ -341,11 +387,6 @@ def _around(text: str, begin: int, end: int) -> tuple[str, str]:
     if right < len(text) and text[right] != "\n" and " " in after:
         after = f"{after.rsplit(' ', 1)[0]} …"
     return before, after
-
-
-def _section(name: object) -> str:
-    words = str(name or "").replace("_", " ").replace("-", " ").strip()
-    return "" if words in ("preamble", "other") else words
 
 
 def _day(moment: object) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from fhir_mappers.record import EncounterRecord, Observation, ReferenceRange
 Supports = Mapping[str, Mapping[str, str]]  # resource -> anchor of a statement -> its label
 
 _FLAGS = {"H": "high", "HH": "critically high", "L": "low", "LL": "critically low", "A": "abnormal", "AA": "critically abnormal", "POS": "positive"}
+_UNITS = {"Cel": "°C", "[degF]": "°F", "{score}": "", "1": "", "[pH]": "", "{INR}": "", "[lb_av]": "lb", "[in_i]": "in"}
+_POWERS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _WIDTH, _HEIGHT, _EDGE = 96.0, 24.0, 3.0  # of a time line, in its own units
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -122,7 +125,16 @@ def _value(observation: Observation) -> str:
     if observation.value is None:
         return observation.value_text or "no value"
     number = f"{observation.comparator or ''}{observation.value:g}"
-    return f"{number} {observation.unit}" if observation.unit else number
+    unit = readable_unit(observation.unit or "")
+    return f"{number} {unit}" if unit else number
+
+
+def readable_unit(ucum: str) -> str:
+    """Return a UCUM unit as people write it: "mm[Hg]" is mmHg, "10*3/uL" is 10³/µL; annotations in braces lose them."""
+    if ucum in _UNITS:
+        return _UNITS[ucum]
+    words = re.sub(r"[\[\]{}]", "", ucum).replace("_", " ").replace("m2", "m²")
+    return re.sub(r"\bu(?=[gLlm])", "µ", re.sub(r"10\*(\d)", lambda m: f"10{_POWERS[int(m[1])]}", words))
 
 
 def _flag(observation: Observation) -> str | None:

@@ -13,7 +13,7 @@ from smart_app.session import ChartSession
 from smart_app.settings import Issuer
 
 _PAYMENT = re.compile(
-    r"\b(?:HCCs?|MS-?DRGs?|DRGs?|CC/MCC|MCCs?|CMS-HCC|RxHCC|RAF|risk[- ]adjust\w*|reimburs\w*|payments?|payers?|denials?|denied claims?|revenue)\b"
+    r"\b(?:HCCs?|MS-?DRGs?|DRGs?|CC/MCC|MCCs?|CMS-HCC|RxHCC|RAF|(?i:risk[- ]adjust\w*|reimburs\w*|payments?|payers?|denials?|denied claims?|revenue))\b"
 )
 
 
@@ -27,6 +27,10 @@ class Role(StrEnum):
     def sees_payment(self) -> bool:
         """True where risk adjustment and claim edits may be shown."""
         return self is Role.CODER
+
+    def may_read(self, *texts: str) -> bool:
+        """Return True unless the texts speak of payment and the role doesn't see it."""
+        return self.sees_payment or not any(speaks_of_payment(text) for text in texts)
 
 
 def role_of(chart: ChartSession, issuer: Issuer) -> Role:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from cds_service.review.codeset import CodeSet
 from cds_service.review.knowledge import Knowledge
 from smart_app.charts import Reviewer
 from smart_app.database import open_database
@@ -12,6 +13,7 @@ from smart_app.discovery import Discovery
 from smart_app.identity import IdTokens
 from smart_app.keys import SigningKeys
 from smart_app.launch import Launcher
+from smart_app.search import CodeSearch
 from smart_app.security import BrowserCookie
 from smart_app.session import Sessions, cipher
 from smart_app.settings import SmartSettings
@@ -31,6 +33,11 @@ class Services:
     decisions: Decisions
     keys: SigningKeys
     cookie: BrowserCookie
+    _searches: dict[str, CodeSearch] = field(default_factory=dict, repr=False)
+
+    def search(self, release: CodeSet) -> CodeSearch:
+        """Return the search over a release; one for each release, made with its first use."""
+        return self._searches.setdefault(release.version, CodeSearch(release))
 
     @classmethod
     def build(cls, settings: SmartSettings, reviewer: Reviewer, knowledge: Knowledge) -> Services:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -133,6 +134,11 @@ def read_settings(values: Mapping[str, object], *, public_url: str, database_url
     if not is_safe_url(base):
         raise _wrong("public_url", "must be an absolute https URL (http only on a loopback address)")
     entries = values.get("issuers") or ()
+    if isinstance(entries, str):  # from the environment
+        try:
+            entries = json.loads(entries)
+        except ValueError as error:
+            raise _wrong("issuers", "isn't JSON") from error
     if not isinstance(entries, (list, tuple)) or not all(isinstance(entry, Mapping) for entry in entries):
         raise _wrong("issuers", "must be a list of tables, one for each EHR")
     issuers = tuple(read_issuer(entry) for entry in entries)

@@ -16,7 +16,7 @@ from cds_service.errors import MarginaliaError
 from smart_app.charts import Chart, added_notes, fetch, find_review, new_review, restore
 from smart_app.decisions import REASONS, Actor
 from smart_app.errors import AccessDenied, DecisionRefused, LaunchRefused, SessionLost, SmartError
-from smart_app.forms import read_wish, subject_of, told
+from smart_app.forms import read_wish, release_of, suggested, told
 from smart_app.page import build
 from smart_app.roles import role_of
 from smart_app.security import protect
@@ -92,8 +92,10 @@ def _add_review(routes: Blueprint, services: Services) -> None:
         session, issuer = _open_chart(services, chart_id)
         chart = _read_chart(services, chart_id, session, issuer)
         role = role_of(session, issuer)
-        standing = services.decisions.standing(issuer.tenant, chart.document["id"])
-        page = build(chart, role, standing, missing_scopes=services.launcher.scopes(session).missing())
+        document = chart.document
+        standing = services.decisions.standing(issuer.tenant, document["patient"], document.get("encounter"))
+        titles = release_of(services.knowledge, document).title
+        page = build(chart, role, standing, titles, missing_scopes=services.launcher.scopes(session).missing())
         return make_response(
             render_template(
                 "smart/review.html",
@@ -136,15 +138,25 @@ def _add_decisions(routes: Blueprint, services: Services) -> None:
         if session.review_id is None:
             raise DecisionRefused("smart.no-review", "No review is open.", "Load the page again.")
         document = services.reviewer.store.get(issuer.tenant, session.review_id)
-        subject, anchor = subject_of(document, issuer.tenant, request.form.get("code", ""))
-        action, after, reason = read_wish(request.form, subject, document, services.knowledge)
+        where = (issuer.tenant, document["patient"], document.get("encounter"))
+        wish = read_wish(request.form, document, issuer.tenant, services.decisions.standing(*where), services.knowledge)
         actor = Actor(session.user, session.person.name, role_of(session, issuer))
-        seen = request.form.get("seen", "")
-        services.decisions.record(subject, action, actor, after=after, reason=reason, seen=int(seen) if seen.isascii() and seen.isdigit() else None)
-        standing = services.decisions.standing(issuer.tenant, session.review_id)
-        if request.accept_mimetypes.best_match(("text/html", "application/json")) == "application/json":
-            return jsonify({"code": subject.code, "decided": len(standing), "decision": told(standing.get(subject.code))})
-        return make_response(redirect(url_for("smart.review", chart_id=chart_id, _anchor=anchor), 303))
+        services.decisions.record(wish.subject, wish.action, actor, after=wish.after, reason=wish.reason, seen=wish.seen)
+        if _wants_json():
+            standing = services.decisions.standing(*where)
+            decided = sum(item["code"] in standing for _, item in suggested(document))
+            return jsonify({"code": wish.subject.code, "decided": decided, "decision": told(standing.get(wish.subject.code))})
+        return make_response(redirect(url_for("smart.review", chart_id=chart_id, _anchor=wish.anchor), 303))
+
+    @routes.get("/review/<chart_id>/codes")
+    def codes(chart_id: str) -> Response:
+        """Codes that fit what is typed (`q`), of the release that the chart's review was made with."""
+        session, issuer = _open_chart(services, chart_id)
+        if session.review_id is None:
+            raise DecisionRefused("smart.no-review", "No review is open.", "Load the page again.")
+        document = services.reviewer.store.get(issuer.tenant, session.review_id)
+        found = services.search(release_of(services.knowledge, document)).find(request.args.get("q", "")[:100])
+        return jsonify({"codes": [{"code": hit.code, "display": hit.display} for hit in found]})
 
 
 def _add_protection(routes: Blueprint, services: Services) -> None:
@@ -206,8 +218,12 @@ def _check_form(session: ChartSession) -> None:
         raise AccessDenied("smart.form", "This form doesn't come from the chart's own page.", "Load the page again.")
 
 
+def _wants_json() -> bool:
+    return request.accept_mimetypes.best_match(("text/html", "application/json")) == "application/json"
+
+
 def _failure(code: str, message: str, remedy: str, status: int) -> Response:
-    if request.method == "POST" and request.accept_mimetypes.best_match(("text/html", "application/json")) == "application/json":
+    if _wants_json():
         response = jsonify({"error": {"code": code, "message": message, "remedy": remedy}})
     else:
         response = make_response(render_template("smart/error.html", code=code, message=message, remedy=remedy, status=status))

@@ -49,6 +49,7 @@ def serve(host: str, port: int, open_mode: bool, config: Path | None) -> None:
 
 def listening(host: str, port: int) -> socket.socket:
     """Return a bound socket; raises ConfigurationError where the address is taken or isn't this machine's."""
+    door: socket.socket | None = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         door = socket.socket(family, kind, protocol)
@@ -56,6 +57,8 @@ def listening(host: str, port: int) -> socket.socket:
         door.bind(address)
         door.listen(128)
     except OSError as error:
+        if door is not None:
+            door.close()
         raise ConfigurationError(f"Can't listen on {host}:{port} ({error.strerror}).", "Choose another --host or --port.") from error
     return door
 
@@ -75,12 +78,15 @@ def check_exposure(host: str, *, open_mode: bool) -> None:
 def run(application: Application, door: socket.socket) -> None:
     """Serve on a bound socket until SIGINT or SIGTERM."""
     settings = application.settings
+    limit = settings.max_body_mb * 1_000_000
     server = waitress.create_server(
         create_app(application),
         sockets=[door],
         threads=settings.workers,
         ident="",
-        max_request_body_size=settings.max_body_mb * 1_000_000 + 65_536,
+        # A body that is a little too large reaches the application, which refuses it with words; notes stay out of temporary files.
+        max_request_body_size=4 * limit,
+        inbuf_overflow=limit,
         clear_untrusted_proxy_headers=True,
     )
     signal.signal(signal.SIGTERM, _stop)

@@ -14,7 +14,9 @@ from lxml import html
 
 from cds_service.demo.ehr import Site
 from cds_service.demo.ehr.reader import CardSeen, HookSeen, read_hook
-from cds_service.demo.patients import chart_folders
+from cds_service.demo.ehr.site import CLINICIAN, CODER
+from cds_service.demo.meaning import EXAMPLES, as_collection
+from cds_service.demo.patients import chart_folders, patient_bundle
 
 _SLOW_MS = 2000  # an EHR has given up by then; the aim is 500 ms (CDS Hooks 2.0.1, "Performance")
 _TIMEOUT_S = 60
@@ -52,10 +54,12 @@ class Check:
             self._discovery,
             self._patient_view,
             self._order_sign,
+            self._meaning,
             self._discharge,
             self._add_problem,
             self._launch_from_card,
             self._launch_from_chart,
+            self._launch_as_coder,
             self._accept,
             self._dismiss,
         ):
@@ -95,6 +99,8 @@ class Check:
         self._ok(f"{len(found)} CDS services: {', '.join(f'{name} ({hook})' for name, hook in found.items())}")
 
     def _patient_view(self) -> None:
+        if not self._patients:
+            raise _Failed("patient-view: no patients to open")
         for patient in self._patients:
             self._get(f"/patients/{patient}")
             self._seen[patient] = self._hook(patient, "patient-view")
@@ -109,10 +115,27 @@ class Check:
         checked, cards = 0, 0
         for patient in self._patients:
             page = html.fromstring(self._get(f"/patients/{patient}").text)
-            for order in page.xpath("//ul[@class='orders']//input[@name='order']/@value"):
+            for order in page.xpath("//ul[@class='orders']//input[@name='order']/@value")[:1]:
                 cards += len(self._hook(patient, "order-sign", {"order": order}).cards)
                 checked += 1
-        self._ok(f"order-sign on {checked} draft orders: {cards} cards")
+        if not cards:
+            raise _Failed(f"order-sign on {checked} draft orders: no card, though two name an indication that is no complete code")
+        self._ok(f"order-sign on the first draft order of {checked} charts: {cards} cards")
+
+    def _meaning(self) -> None:
+        folders = {folder.slug: folder for folder in chart_folders()}
+        reviews: dict[str, Any] = {}
+        wrong: list[str] = []
+        for example in EXAMPLES:
+            if example.patient not in reviews:
+                body = as_collection(patient_bundle(folders[example.patient]))
+                reviews[example.patient] = self._session.post(f"{self._site.service_url}/api/v1/review", json=body, timeout=_TIMEOUT_S).json()
+            faults = example.faults(reviews[example.patient])
+            wrong += [f'"{example.phrase}": {fault}' for fault in faults]
+            if not faults:
+                self._ok(f'"{example.phrase}": {example.outcome}')
+        if wrong:
+            raise _Failed("; ".join(wrong))
 
     def _discharge(self) -> None:
         seen = self._hook(_STAY, "encounter-discharge")
@@ -127,14 +150,27 @@ class Check:
     def _launch_from_card(self) -> None:
         card = self._card(lambda c: c.launch is not None)
         page = self._launch(card.launch or "")
-        marks = html.fromstring(page.text).xpath("//mark")
-        if not marks:
-            raise _Failed(f"the review page {urlsplit(page.url).path} shows no marked words of a note")
-        self._ok(f"SMART launch from a card: authorised with PKCE, review at {urlsplit(page.url).path} with {len(marks)} marked excerpts")
+        self._ok(f"SMART launch from a card: authorised with PKCE, review with {self._marks(page)} marked excerpts of notes")
 
     def _launch_from_chart(self) -> None:
         page = self._launch(f"/patients/{_STAY}/launch")
-        self._ok(f"SMART launch from the chart without a card: review at {urlsplit(page.url).path}")
+        self._ok(f"SMART launch from the chart without a card: review with {self._marks(page)} marked excerpts of notes")
+
+    def _launch_as_coder(self) -> None:
+        self._post("/user", {"user": CODER})
+        try:
+            page = self._launch(f"/patients/{_STAY}/launch")
+        finally:
+            self._post("/user", {"user": CLINICIAN})
+        if "coder" not in html.fromstring(page.text).xpath("string(//header)"):
+            raise _Failed("the review page doesn't say that a coder has opened it")
+        self._ok(f"SMART launch by the coder: the coder's page, with {self._marks(page)} marked excerpts of notes")
+
+    def _marks(self, page: _Page) -> int:
+        marks = len(html.fromstring(page.text).xpath("//mark"))
+        if not marks:
+            raise _Failed(f"the review page {urlsplit(page.url).path} shows no marked words of a note")
+        return marks
 
     def _accept(self) -> None:
         card = self._card(lambda c: bool(c.suggestions))
@@ -170,7 +206,10 @@ class Check:
         return self._get(f"/patients/{_DIABETIC}/diagnoses").text
 
     def _launch(self, path: str) -> _Page:
+        """Open the app as a browser does: by redirects through the authorisation server, then past the page that says "reading"."""
         page = self._get(path)
+        for refresh in html.fromstring(page.text).xpath("//meta[@http-equiv='refresh']/@content"):
+            page = self._page(self._session.get(urljoin(page.url, refresh.partition("url=")[2]), timeout=_TIMEOUT_S))
         if not page.url.startswith(f"{self._site.service_url}/smart/") or "access_token" in page.url:
             raise _Failed(f"the launch ended at {page.url.split('?')[0]}")
         return page

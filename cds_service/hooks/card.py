@@ -36,7 +36,7 @@ class Topic(StrEnum):
 
 
 _TOPIC_WORDS = {
-    Topic.DIAGNOSES: "Suggested visit diagnoses",
+    Topic.DIAGNOSES: "Suggested diagnoses",
     Topic.GAPS: "Documentation questions",
     Topic.ORDERS: "Order check",
     Topic.SPECIFICITY: "More specific problem",

@@ -31,19 +31,21 @@ def coverage_extension(finding: Finding) -> dict[str, Any]:
 
 
 def with_coverage(cards: Sequence[Card], finding: Finding) -> list[Card]:
-    """Return the cards, the first of them with a line on notes that were not, or not wholly, read."""
-    unread = _unread_notes(finding)
-    if not cards or not unread:
+    """Return the cards, the first of them with a line on notes that were not read, or not without a remark."""
+    told = _notes_told(finding)
+    if not cards or not told:
         return list(cards)
-    total = len({*finding.review.coverage.notes_read, *unread})
-    line = f"_Of {total} notes, {len(unread)} {'was' if len(unread) == 1 else 'were'} not wholly read. The review tells which, and why._"
+    read = frozenset(finding.review.coverage.notes_read)
+    counts = ((len(told - read), "not read"), (len(told & read), "read in part or with a reservation"))
+    words = ", ".join(f"{number} {what}" for number, what in counts if number)
+    line = f"_Of {len(read | told)} notes: {words}. The review tells which, and why._"
     return [replace(cards[0], detail=f"{cards[0].detail}\n\n{line}"), *cards[1:]]
 
 
 def unread_card(finding: Finding) -> Card | None:
     """Return a card that says that no note could be read, where there are notes: silence would look like "nothing found"."""
     coverage = finding.review.coverage
-    unread = _unread_notes(finding)
+    unread = _notes_told(finding)
     if coverage.notes_read or not unread:
         return None
     reasons = dict.fromkeys(s.reason for s in coverage.notes_skipped if s.source in unread)
@@ -57,7 +59,7 @@ def unread_card(finding: Finding) -> Card | None:
     )
 
 
-def _unread_notes(finding: Finding) -> frozenset[str]:
-    """Return the sources of notes among what was skipped; a missing list of problems is no note."""
+def _notes_told(finding: Finding) -> frozenset[str]:
+    """Return the sources of notes of which something is told; a missing list of problems is no note."""
     kinds = ("DocumentReference/", "Composition/", "DiagnosticReport/", "ClinicalImpression/")
     return frozenset(s.source for s in finding.review.coverage.notes_skipped if s.source.startswith(kinds))

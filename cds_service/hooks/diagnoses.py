@@ -20,8 +20,12 @@ OVERRIDE_REASONS = (
 )
 
 
-def diagnosis_card(finding: Finding, *, category: str = "encounter-diagnosis") -> Card | None:
-    """Return the card of diagnoses that the notes support and the visit's list lacks; None where there is none."""
+def diagnosis_card(finding: Finding) -> Card | None:
+    """Return the card of diagnoses that the notes support and the visit's list lacks; None where there is none.
+
+    Where the call names no encounter there is no visit's list, and the problem list takes its place.
+    """
+    category = "encounter-diagnosis" if finding.request.context.encounter_id else "problem-list-item"
     listed = recorded_codes(finding.record, category)
     wanted = [d for d in finding.review.diagnoses if d.billable and d.code not in listed]
     return card_of(finding, wanted, topic=Topic.DIAGNOSES, category=category) if wanted else None
@@ -38,7 +42,7 @@ def card_of(finding: Finding, wanted: Sequence[CodeAssignment], *, topic: Topic,
     return Card(
         uuid=uuid_of(review.id, topic),
         topic=topic,
-        summary=_summary(wanted, topic),
+        summary=_summary(wanted, topic, category),
         detail="\n\n".join(blocks),
         indicator=Indicator.INFO,
         suggestions=tuple(_suggestion(review, topic, d, category) for d in shown),
@@ -55,13 +59,12 @@ def recorded_codes(record: EncounterRecord, category: str) -> frozenset[str]:
     )
 
 
-def _summary(wanted: Sequence[CodeAssignment], topic: Topic) -> str:
-    first = wanted[0]
+def _summary(wanted: Sequence[CodeAssignment], topic: Topic, category: str) -> str:
+    first, number = wanted[0], len(wanted)
     if topic is Topic.SPECIFICITY:
-        return shortened(f"The notes say more: {first.code} {first.display}" if len(wanted) == 1 else f"The notes support {len(wanted)} more specific problems")
-    if len(wanted) == 1:
-        return shortened(f"In the notes, not on the visit's list: {first.code} {first.display}")
-    return f"{len(wanted)} diagnoses in the notes are not on the visit's list"
+        return shortened(f"The notes say more: {first.code} {first.display}" if number == 1 else f"The notes support {number} more specific problems")
+    where = "the visit's list" if category == "encounter-diagnosis" else "the problem list"
+    return shortened(f"In the notes, not on {where}: {first.code} {first.display}" if number == 1 else f"{number} diagnoses in the notes are not on {where}")
 
 
 def _block(number: int, diagnosis: CodeAssignment, notes: dict[str, Note]) -> str:
@@ -71,8 +74,8 @@ def _block(number: int, diagnosis: CodeAssignment, notes: dict[str, Note]) -> st
 
 
 def _excerpts(evidence: Sequence[Evidence], notes: dict[str, Note]) -> list[str]:
-    """Return a few excerpts: words of notes before values, the longest words first, and no sentence twice."""
-    ordered = sorted(evidence, key=lambda e: (e.kind is not EvidenceKind.NOTE, -len(e.text)))
+    """Return a few excerpts, in the review's order but notes before values, and no sentence twice."""
+    ordered = sorted(evidence, key=lambda e: e.kind is not EvidenceKind.NOTE)
     chosen: dict[str, Evidence] = {}
     for piece in ordered:
         chosen.setdefault(_sentence_of(piece, notes), piece)

@@ -72,16 +72,14 @@ def refusal_of_access(request: HookRequest, client: Client, *, open_mode: bool) 
 
 
 def _sort_supplied(request: HookRequest, service: Service, gathered: _Gathered) -> dict[str, Resource]:
-    """Take over what the EHR supplied; return the Bundles that have further pages."""
-    unfinished: dict[str, Resource] = {}
+    """Take over what the EHR supplied, keys of its own included; return the Bundles that have further pages."""
     for key, template in service.prefetch.items():
+        # A template whose tokens this call lacks (no encounter in patient-view) has no data to give.
+        if key not in request.prefetch and template.fill(request.context.tokens) is not None:
+            gathered.missing[key] = "Not supplied with the call."
+    unfinished: dict[str, Resource] = {}
+    for key, value in request.prefetch.items():
         where = f"prefetch.{key}"
-        if key not in request.prefetch:
-            # A template whose tokens this call lacks (no encounter in patient-view) has no data to give.
-            if template.fill(request.context.tokens) is not None:
-                gathered.missing[key] = "Not supplied with the call."
-            continue
-        value = request.prefetch[key]
         if value is None:
             continue
         if not isinstance(value, dict) or not isinstance(value.get("resourceType"), str):
@@ -106,7 +104,8 @@ def _fetch(service: Service, request: HookRequest, gathered: _Gathered, bundles:
         FhirClient(request.fhir_server, token=request.authorization.access_token, deadline_s=seconds) as client,
         ThreadPoolExecutor(_PARALLEL, thread_name_prefix="prefetch") as pool,
     ):
-        jobs = {key: pool.submit(_run, client, service.prefetch[key].fill(request.context.tokens), until) for key in gathered.missing}
+        asked = [key for key in gathered.missing if key in service.prefetch]
+        jobs = {key: pool.submit(_run, client, service.prefetch[key].fill(request.context.tokens), until) for key in asked}
         pages = {key: pool.submit(client.follow, bundle, limit=_ENOUGH, until=until) for key, bundle in bundles.items()}
         for key, job in jobs.items():
             try:

@@ -3,32 +3,56 @@
 from __future__ import annotations
 
 from cds_service.hooks.card import Card, Topic
-from cds_service.hooks.diagnoses import card_of
+from cds_service.hooks.diagnoses import card_of, recorded_codes
 from cds_service.hooks.gaps import gap_card
 from cds_service.hooks.registry import Finding
+from cds_service.hooks.request import Resource
 from cds_service.review.model import CodeAssignment
 from fhir_mappers.systems import ICD10CM, canonical
+
+_LONGEST_TITLE = 200  # characters of a problem's name
 
 
 def problem_cards(finding: Finding) -> list[Card]:
     """Return up to two cards about the conditions being added."""
     added = _codes_added(finding)
     sources = {f"Condition/{r.get('id')}" for r in finding.request.context.resources if r.get("id")}
-    better = [d for d in finding.review.diagnoses if d.billable and any(_is_sharper(d, code) for code in added)]
+    listed = recorded_codes(finding.record, "problem-list-item")
+    better = [d for d in finding.review.diagnoses if d.billable and d.code not in listed and any(_is_sharper(d, code) for code in added)]
     questions = [q for q in finding.review.queries if q.family in ("specificity", "laterality", "acuity") and any(e.source in sources for e in q.indicators)]
     cards = [card_of(finding, better, topic=Topic.SPECIFICITY, category="problem-list-item") if better else None, gap_card(finding, questions)]
     return [c for c in cards if c is not None]
 
 
 def _codes_added(finding: Finding) -> frozenset[str]:
+    """Return the ICD-10-CM codes of the conditions being added; of one without such a code, what its words mean."""
     codes: set[str] = set()
     for resource in finding.request.context.resources:
         concept = resource.get("code")
-        codings = concept.get("coding") if isinstance(concept, dict) else None
-        for coding in codings if isinstance(codings, list) else []:
-            if isinstance(coding, dict) and canonical(str(coding.get("system", ""))) == ICD10CM and isinstance(coding.get("code"), str):
-                codes.add(coding["code"])
+        if isinstance(concept, dict):
+            codes |= _icd10cm(concept) or _meant(finding, _words(concept))
     return frozenset(codes)
+
+
+def _codings(concept: Resource) -> list[Resource]:
+    codings = concept.get("coding")
+    return [c for c in codings if isinstance(c, dict)] if isinstance(codings, list) else []
+
+
+def _icd10cm(concept: Resource) -> set[str]:
+    return {c["code"] for c in _codings(concept) if canonical(str(c.get("system", ""))) == ICD10CM and isinstance(c.get("code"), str)}
+
+
+def _words(concept: Resource) -> str:
+    """Return the concept's text or the first display: most problem lists are coded in SNOMED CT."""
+    words = [concept.get("text"), *(c.get("display") for c in _codings(concept))]
+    return next((w[:_LONGEST_TITLE] for w in words if isinstance(w, str) and w.strip()), "")
+
+
+def _meant(finding: Finding, words: str) -> set[str]:
+    """Return the code that the engine finds most likely for these words; none where it finds nothing."""
+    found = [c for m in finding.read(words).mentions if m.assertion.is_asserted for c in m.candidates] if words else []
+    return {max(found, key=lambda c: c.score).code} if found else set()
 
 
 def _is_sharper(diagnosis: CodeAssignment, code: str) -> bool:

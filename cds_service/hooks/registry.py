@@ -16,17 +16,19 @@ from cds_service.hooks.request import HookRequest
 from cds_service.hooks.template import Template
 from cds_service.review.model import CodingReview
 from fhir_mappers.record import EncounterRecord
+from onnx_models import NoteReading
 
 SPECIFICATION_VERSION = "2.0"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a service makes its cards from."""
+    """What a service makes its cards from. `read` is the engine, for words of the call itself."""
 
     request: HookRequest
     record: EncounterRecord
     review: CodingReview
+    read: Callable[[str], NoteReading]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Each error names the field and what to send instead.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ from cds_service.errors import RequestError
 
 Resource = Mapping[str, Any]
 _BODY = "The body"
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # FHIR R4, datatype id
+_LONGEST_REFERENCE = 128
 
 # Which context fields a hook must carry beside userId and patientId (HL7 hook library).
 _ENCOUNTER_REQUIRED = frozenset({"encounter-start", "encounter-discharge"})
@@ -102,6 +105,9 @@ def bundle_resources(value: object, where: str) -> tuple[Resource, ...]:
 def _context(raw: dict[str, Any], hook: str) -> HookContext:
     where = "context."
     encounter = _optional_text(raw, "encounterId", where)
+    user_id = _text(raw, "userId", where)
+    if len(user_id) > _LONGEST_REFERENCE:
+        raise RequestError("context.userId is too long.", "Send a reference such as Practitioner/7.", field="context.userId")
     if encounter is None and hook in _ENCOUNTER_REQUIRED:
         raise _missing("context.encounterId")
     resources: tuple[Resource, ...] = ()
@@ -110,10 +116,10 @@ def _context(raw: dict[str, Any], hook: str) -> HookContext:
         if raw.get(name) is None:
             raise _missing(where + name)
         resources = bundle_resources(raw[name], where + name)
-    patient_id = _bare_id(_text(raw, "patientId", where))
-    encounter_id = _bare_id(encounter) if encounter else None
+    patient_id = _id(_text(raw, "patientId", where), "context.patientId", "Patient")
+    encounter_id = _id(encounter, "context.encounterId", "Encounter") if encounter else None
     tokens = {k: v for k, v in {**raw, "patientId": patient_id, "encounterId": encounter_id}.items() if isinstance(v, str)}
-    return HookContext(_text(raw, "userId", where), patient_id, encounter_id, resources, tokens)
+    return HookContext(user_id, patient_id, encounter_id, resources, tokens)
 
 
 def _authorization(raw: dict[str, Any], patient_id: str) -> FhirAuthorization:
@@ -126,15 +132,18 @@ def _authorization(raw: dict[str, Any], patient_id: str) -> FhirAuthorization:
         name = where + "expires_in"
         raise RequestError(f"{name} is missing or not a whole number.", "Send the token's lifetime in seconds.", field=name)
     patient = _optional_text(raw, "patient", where)
-    if patient is not None and _bare_id(patient) != patient_id:
+    if patient is not None and patient.removeprefix("Patient/") != patient_id:
         name = where + "patient"
         raise RequestError(f"{name} is another patient than context.patientId.", "Send a token for the patient whose chart is open.", field=name)
     return FhirAuthorization(token, expires, _text(raw, "scope", where), _text(raw, "subject", where), patient)
 
 
-def _bare_id(value: str) -> str:
+def _id(value: str, name: str, kind: str) -> str:
     """Return the id of "Patient/1" as well as of "1": some EHRs send references in the context."""
-    return value.rsplit("/", 1)[-1]
+    bare = value.removeprefix(f"{kind}/")
+    if not _ID.fullmatch(bare):
+        raise RequestError(f"{name} is not a FHIR id.", "Send up to 64 letters, digits, '-' and '.'.", field=name)
+    return bare
 
 
 def _object(value: object, where: str) -> dict[str, Any]:

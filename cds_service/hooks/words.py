@@ -40,7 +40,8 @@ def shortened(text: str, limit: int = SUMMARY_LIMIT) -> str:
     if len(text) <= limit:
         return text
     cut = text[: limit - 1]
-    at_word = cut.rsplit(" ", 1)[0] if " " in cut[limit // 2 :] else cut
+    ends_with_a_word = text[limit - 1].isspace()
+    at_word = cut.rsplit(" ", 1)[0] if not ends_with_a_word and " " in cut[limit // 2 :] else cut
     return at_word.rstrip(" ,;:.-(") + "…"
 
 
@@ -51,6 +52,11 @@ def how_sure(confidence: float) -> str:
     return f"{word}, {min(99, max(1, round(confidence * 100)))} %"
 
 
+def section_words(kind: str) -> str:
+    """Return what a section of a note is called; '' where it has no name that tells something."""
+    return "" if kind in ("preamble", "other") else _SECTIONS.get(kind, kind.replace("_", " "))
+
+
 def quoted(evidence: Evidence, notes: Mapping[str, Note]) -> str:
     """Return evidence as Markdown: the sentence in quotes with the words that count in bold, and where it stands; or the value."""
     if evidence.kind is EvidenceKind.STRUCTURED:
@@ -59,8 +65,8 @@ def quoted(evidence: Evidence, notes: Mapping[str, Note]) -> str:
     place = [(note.title if note else "") or evidence.source]
     if note and note.date:
         place.append(f"{note.date:%Y-%m-%d}")
-    if evidence.section and evidence.section not in ("preamble", "other"):
-        place.append(_SECTIONS.get(evidence.section, evidence.section.replace("_", " ")))
+    if section := section_words(evidence.section or ""):
+        place.append(section)
     return f"“{_in_sentence(evidence, note)}” ({escaped(', '.join(place))})"
 
 

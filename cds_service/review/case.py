@@ -20,6 +20,8 @@ from onnx_models.reading import Assertion, Certainty, Mention, NoteReading
 if TYPE_CHECKING:
     from cds_service.review.knowledge import Knowledge
 
+LEADING = ("diagnosis", "assessment_plan", "impression", "plan")  # sections in which a provider concludes
+_ITEM = 25  # characters that may stand before and after a condition that is an item of a list
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -76,6 +78,14 @@ class Case:
     def asserted(self, cue: str) -> tuple[Evidence, ...]:
         """Return the places where the wording is said of the patient, now and without doubt."""
         return tuple(e for e in self.said(cue) if e.assertion and e.assertion.is_asserted)
+
+    def is_item(self, evidence: Evidence) -> bool:
+        """Tell whether a mention is an item of its own ("2. Cough, improving") rather than a word in a sentence."""
+        reading = self.readings.get(evidence.source)
+        if reading is None or evidence.begin is None or evidence.end is None:
+            return False
+        sentence = next((s for s in reading.sentences if s.begin <= evidence.begin < s.end), None)
+        return sentence is not None and evidence.begin - sentence.begin <= _ITEM and sentence.end - evidence.end <= _ITEM
 
     def _find(self, cue: str) -> Iterable[Evidence]:
         for note in self.notes:

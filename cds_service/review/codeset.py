@@ -15,7 +15,7 @@ from cds_service.errors import NoCodeSetInForce
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 
 # "(N18.-)", "(E08-E13)", "(I12.-, I13.-)": the codes that an instructional note names.
-_REFERENCE = re.compile(r"\b([A-TV-Z]\d[0-9A-Z](?:\.[0-9A-Z]{0,4})?)(-)?(?:\s*-\s*([A-TV-Z]\d[0-9A-Z](?:\.[0-9A-Z]{0,4})?)-?)?")
+_REFERENCE = re.compile(r"\b([A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{0,4})?)(?:-?\s*-\s*([A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{0,4})?)-?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,12 @@ class CodeRange:
 
 
 def references(note: str) -> tuple[CodeRange, ...]:
-    """Return the codes that a note names in its parentheses."""
-    inside = " ".join(re.findall(r"\(([^()]*[A-TV-Z]\d[^()]*)\)", note))
-    return tuple(CodeRange(m[1].rstrip("."), (m[3] or m[1]).rstrip(".")) for m in _REFERENCE.finditer(inside))
+    """Return the codes that a note names in its parentheses.
+
+    A reference that holds for some of the codes only ("T36-T50 with fifth or sixth character 5") gives none.
+    """
+    inside = " ".join(part for part in re.findall(r"\(([^()]*[A-Z]\d[^()]*)\)", note) if " with " not in part)
+    return tuple(CodeRange(m[1].rstrip("."), (m[2] or m[1]).rstrip(".")) for m in _REFERENCE.finditer(inside))
 
 
 @dataclass(frozen=True, slots=True)

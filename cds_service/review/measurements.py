@@ -47,6 +47,14 @@ class Measurements:
         """Names of drug groups."""
         return frozenset(self._drugs)
 
+    def test(self, name: str) -> Measurement:
+        """Return a measurement by its name."""
+        return self._tests[name]
+
+    def pattern(self, group: str) -> re.Pattern[str]:
+        """Return the names of the drugs of a group, as one pattern."""
+        return self._drugs[group]
+
     def results(self, name: str, record: EncounterRecord) -> list[tuple[datetime, float, Observation]]:
         """Return the dated numeric results of a measurement in its unit, oldest first."""
         test = self._tests[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from cds_service.review.sheet import Line, Sheet
 from cds_service.review.specificity import leaves
 from onnx_models.reading import Assertion, Attributes, Candidate, Certainty, Experiencer, Polarity, Reason, Temporality
 
+_TRAILING_SIDE = re.compile(r"\s*(?:,|\(|-|on the|of the|in the)\s*(left|right|bilateral)\b")
 _REASONS = 3  # features of the model that a rationale names
 _ALTERNATIVES = 3
 _LEAST_ALTERNATIVE = 0.1  # an alternative below this confidence only distracts
@@ -68,7 +70,7 @@ def reason_left_out(assertion: Assertion, cue: str | None = None) -> str:
 def _by_code(case: Case) -> dict[str, list[_Support]]:
     found: dict[str, list[_Support]] = defaultdict(list)
     for statement in case.statements:
-        ranked = [c for c in statement.mention.candidates if case.codes.stem(c.code) in (c.code, case.codes.stem(c.code)) and case.codes.is_valid(c.code)]
+        ranked = [c for c in statement.mention.candidates if case.codes.is_valid(c.code)]
         for rank, candidate in enumerate(sorted(ranked, key=lambda c: (-c.score, c.code))):
             found[candidate.code].append(_Support(statement, candidate, rank))
     return found
@@ -89,13 +91,20 @@ def _left_out(case: Case, code: str, found: Sequence[_Support]) -> list[NotCoded
 def _attributes(statements: Sequence[Statement]) -> Attributes:
     """Return the attributes of all mentions together: both sides are bilateral, otherwise the first that says something counts."""
     named = [s.mention.attributes for s in statements]
-    lateral = {a.laterality for a in named if a.laterality}
+    lateral = {side for s in statements if (side := s.mention.attributes.laterality or _trailing_side(s))}
 
     def first(field: str) -> str | None:
         return next((v for a in named if (v := getattr(a, field))), None)
 
     side = "bilateral" if len(lateral) > 1 else next(iter(lateral), None)
     return Attributes(side, first("acuity"), first("severity"), first("stage"), first("episode"), first("control"))
+
+
+def _trailing_side(statement: Statement) -> str | None:
+    """Return the side that follows a condition as US headings put it: "Knee osteoarthritis, left"."""
+    sentence, end = statement.mention.sentence, statement.mention.end
+    match = _TRAILING_SIDE.match(statement.note.text[end : min(sentence.end, end + 40)].lower())
+    return match[1] if match else None
 
 
 def _sentence(statement: Statement) -> str:

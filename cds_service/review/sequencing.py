@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from cds_service.review.case import Case
+from cds_service.review.case import LEADING, Case
 from cds_service.review.codeset import CodeRange, CodeSet, references
 from cds_service.review.guidelines.conventions import is_etiology
+from cds_service.review.model import Evidence
 from cds_service.review.sheet import Line, Sheet
 
-_LEADING = ("diagnosis", "assessment_plan", "impression", "plan")
 _OPENING = ("chief_complaint", "hpi", "hospital_course", "preamble", "indication", "preop_diagnosis", "admission_diagnosis")
 _NEVER_FIRST = (
     *"VWXY",
@@ -86,22 +86,25 @@ def _use_additional(codes: CodeSet, code: str) -> tuple[CodeRange, ...]:
 
 def _key(line: Line, case: Case) -> tuple[object, ...]:
     code = line.code
+    rank, at = _prominence(line, case)
     return (
         not may_be_first(code, case.codes),
         not (code.startswith(_EXAM) and not case.inpatient) and not (code.startswith("O") and code[1] in "0123456789"),
         code.startswith(_STATUS),
-        code.startswith("R"),
-        *_prominence(line),
+        code.startswith("R") and rank > 0,
+        rank,
+        at,
         -line.confidence,
         code,
     )
 
 
-def _prominence(line: Line) -> tuple[int, int]:
-    """Return how prominently a line is documented: rank of its best section and first offset in it."""
-    best = (9, 0)
-    for evidence in line.evidence:
-        section = evidence.section or ""
-        rank = 0 if section in _LEADING else 1 if section in _OPENING else 2
-        best = min(best, (rank, evidence.begin or 0))
-    return best
+def _prominence(line: Line, case: Case) -> tuple[int, int]:
+    """Return how prominently a line is documented: rank of its best mention and the offset of that mention."""
+    return min(((_rank(e, case), e.begin or 0) for e in line.evidence), default=(9, 0))
+
+
+def _rank(evidence: Evidence, case: Case) -> int:
+    if evidence.section in LEADING:
+        return 0 if case.is_item(evidence) else 1
+    return 1 if evidence.section == "chief_complaint" else 2 if evidence.section in _OPENING else 3

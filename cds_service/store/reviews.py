@@ -13,7 +13,7 @@ from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, delete, event, select, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import sessionmaker
 from sqlalchemy.pool import StaticPool
@@ -163,19 +163,25 @@ class ReviewStore:
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise _wrong("The setting 'database_url' is not a database URL.", "Expected e.g. sqlite:////var/lib/marginalia/marginalia.sqlite.") from error
-    if parsed.get_backend_name() != "sqlite":
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite(parsed)
         return create_engine(parsed, pool_pre_ping=True)
-    if parsed.database in (None, "", ":memory:"):
+    except ArgumentError as error:
+        raise _wrong("The setting 'database_url' names no known kind of database.", "Expected e.g. sqlite:////var/lib/marginalia/marginalia.sqlite.") from error
+    except ImportError as error:
+        raise _wrong(f"The driver of the database is missing ({error.name}).", "Install it: for PostgreSQL, the extra `postgres`.") from error
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database in (None, "", ":memory:"):
         # One connection for all threads: another one would see another, empty database.
-        engine = create_engine(parsed, connect_args={"check_same_thread": False}, poolclass=StaticPool)
+        engine = create_engine(url, connect_args={"check_same_thread": False}, poolclass=StaticPool)
     else:
         try:
-            Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+            Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _wrong(f"The folder of the database can't be made ({error.strerror}).", "Set 'database_url' to a place that can be written.") from error
-        engine = create_engine(parsed)
+        engine = create_engine(url)
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 

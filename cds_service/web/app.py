@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from importlib import metadata
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 from flask_cors import CORS
 
 from cds_service.application import Application
+from cds_service.config import Settings, is_loopback
+from cds_service.errors import RequestError
 from cds_service.hooks import Registry, built_in_registry
 from cds_service.web import api, cds, errors, operations
 from cds_service.web.metrics import Metrics
@@ -27,10 +30,13 @@ def create_app(application: Application, registry: Registry | None = None) -> Fl
     """
     app = Flask("cds_service.web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = application.settings.max_body_mb * 1_000_000
+    app.url_map.strict_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["marginalia"] = application
     metrics = Metrics(application)
     _watch(app, metrics)
+    if application.settings.open:
+        _answer_own_names_only(app, application.settings)
     app.register_blueprint(cds.blueprint(application, registry or built_in_registry(), metrics))
     app.register_blueprint(api.blueprint(application, metrics))
     app.register_blueprint(operations.blueprint(application, metrics))
@@ -47,6 +53,17 @@ def create_app(application: Application, registry: Registry | None = None) -> Fl
     for entry in metadata.entry_points(group=_PLUGINS):
         entry.load()(app, application)
     return app
+
+
+def _answer_own_names_only(app: Flask, settings: Settings) -> None:
+    """Refuse a foreign Host: a web page that points its own name at this machine must not reach a service that asks nobody who they are."""
+    public = urlsplit(settings.public_url).hostname
+
+    @app.before_request
+    def check_host() -> None:
+        host = urlsplit(f"//{request.host}").hostname or ""
+        if not is_loopback(host) and host != public:
+            raise RequestError("In open mode the service answers to this machine's own names only.", "Call it as localhost or 127.0.0.1.", field="Host")
 
 
 def _watch(app: Flask, metrics: Metrics) -> None:

@@ -52,7 +52,7 @@ def blueprint(application: Application, registry: Registry, metrics: Metrics) ->
         record = complete(service, asked, client, open_mode=settings.open, until=g.arrival + settings.fetch_budget_ms / 1000)
         deadline = max(g.arrival + settings.hook_budget_ms / 1000, time.monotonic() + _LEAST_READING_S)
         review = application.review(record, deadline=deadline)
-        finding = Finding(asked, record, review)
+        finding = Finding(asked, record, review, application.coder.read)
         cards = with_coverage(service.draw(finding), finding) or [c for c in [unread_card(finding)] if c is not None]
         application.keep(client.tenant, to_document(review), [_issued(c, service) for c in cards])
         metrics.count_notes(review)

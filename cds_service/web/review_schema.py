@@ -99,6 +99,7 @@ _NOT_CODED = _object(
         "display": _word("Title."),
         "evidence": _list("Evidence", "Where it was found."),
         "reason": _word("Why it is not coded: negated, family, historical, uncertain (outpatient), excluded by ..."),
+        "rule": _word("Rule that decided."),
     },
     ["code", "display", "evidence", "reason"],
     "Something found and left out.",

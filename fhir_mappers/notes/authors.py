@@ -13,14 +13,14 @@ from fhir_mappers.record import Concept
 # Profession -> words of a role, a qualification or a document type, and letters behind a name; tried in order. ICD-10-CM guidelines
 # I.A.19 and I.B.14 let only the provider's diagnostic statement be coded; other clinicians may document some facts (BMI, depth of an
 # ulcer, coma scale, NIHSS).
+_ADVANCED = r"PA(?:-C)?|[A-Z]{0,3}NP(?:-[A-Z]{1,2})?|APRN|DNP|CNM|CRNA"
 _PROFESSIONS = (
-    ("physician assistant", r"physician assistant|physician associate", r"PA(?:-C)?"),
-    ("nurse practitioner", r"nurse practitioner|midwife", r"F?NP(?:-[A-Z]{1,2})?|CRNP|APRN|ARNP|DNP|CNM"),
+    ("advanced practice provider", r"physician assistant|physician associate|nurse practitioner|midwife|nurse an[ae]sthetist", _ADVANCED),
     ("dietitian", r"dieti[ct]ian|nutrition", r"RDN?|LDN"),
     ("therapist", r"(?:physical|occupational|speech|respiratory|massage)[ -](?:language )?(?:therap|patholog)", r"DPT|PT|OTR(?:/L)?|CCC-SLP|RRT"),
     ("pharmacist", r"pharmac", r"PharmD|RPh"),
     ("social worker", r"social work", r"LCSW|LMSW|MSW"),
-    ("nurse", r"\bnurs", r"RN|LPN|BSN"),
+    ("nurse", r"\bnurs(?!ing (?:home|facility))", r"RN|LPN|BSN"),
     ("psychologist", r"psychologist", r"PsyD"),
     ("physician", r"physician|doctor|surgeon|hospitalist", r"M\.?D\.?|D\.?O\.?|MBBS"),
 )

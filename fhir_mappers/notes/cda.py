@@ -85,7 +85,8 @@ def _pieces(element: Element, depth: int) -> Iterator[str]:
     yield f"<{tag}>"
     yield escape(element.text or "")
     for inner in element:
-        yield from _pieces(inner, depth + 1)
+        if inner.get("revised") != "delete":  # CDA R2, 4.3.5.1: text taken back in a revision
+            yield from _pieces(inner, depth + 1)
         yield escape(inner.tail or "")
     if tag != "br":
         yield f"</{tag}>"

@@ -19,7 +19,7 @@ from fhir_mappers.notes.narrative import Assembly
 from fhir_mappers.notes.plaintext import PlainText
 from fhir_mappers.notes.transcripts import is_transcript
 from fhir_mappers.record import Concept, Note
-from fhir_mappers.systems import LOINC, REPORT_TYPES
+from fhir_mappers.systems import LOINC, NOTE_TYPES, REPORT_TYPES
 
 MAX_TEXT = 2_000_000  # characters of one note
 MAX_DATA = 20_000_000  # bytes of one document before its text is taken out
@@ -123,7 +123,8 @@ def diagnostic_report(entry: Entry, chart: Chart) -> Note | None:
     author, role = author_of({"author": resource.get("resultsInterpreter") or resource.get("performer")}, type_, chart)
     date = chart.first_moment(source, resource, "effective") or chart.moment(resource.get("issued"), source, "issued")
     title = type_.label if type_ else elements.text(attachment, "title") or ""
-    return Note(source, plain.text, title, type_, date, author, role, _language(resource, attachment), plain.sections, is_report=True)
+    is_note = type_ is not None and type_.code_in(LOINC) in NOTE_TYPES
+    return Note(source, plain.text, title, type_, date, author, role, _language(resource, attachment), plain.sections, is_report=not is_note)
 
 
 def clinical_impression(entry: Entry, chart: Chart) -> Note:

@@ -15,13 +15,14 @@ from fhir_mappers.notes.rtf import rtf_text
 
 
 def extract(data: bytes, content_type: str) -> PlainText:
-    """Return the text of `data`. A missing or too general media type is found out from the first bytes.
+    """Return the text of `data`. A missing, too general or plainly wrong media type is found out from the first bytes.
 
     Raises BadResource where the format isn't read, is damaged, or is dangerous.
     """
     kind, charset = media_type(content_type)
-    if kind in _GENERAL:
-        kind = _sniff(data)
+    seen = _sniff(data)
+    if kind in _GENERAL or seen in _UNMISTAKABLE or (kind == "text/plain" and seen):
+        kind = seen
     if kind.endswith("+xml") and kind not in _READERS:
         kind = "application/xml"
     reader = _READERS.get(kind)
@@ -53,7 +54,9 @@ def _html(data: bytes, charset: str | None) -> PlainText:
     return PlainText(tidy(text), (), (remark,) if remark else ())
 
 
-def _xml(data: bytes, _charset: str | None) -> PlainText:
+def _xml(data: bytes, charset: str | None) -> PlainText:
+    if b"<html" in data[:1000].lower():  # XHTML sent as XML, usually with a document type
+        return _html(data, charset)
     found = cda_text(data, extract)
     return found if found.sections else PlainText(tidy(found.text), (), found.remarks)
 
@@ -68,6 +71,8 @@ def _rtf(data: bytes, _charset: str | None) -> PlainText:
 
 def _sniff(data: bytes) -> str:
     head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16
+        return "text/plain"
     if head.startswith(b"%pdf-"):
         return "application/pdf"
     if head.startswith(b"{\\rtf"):
@@ -80,12 +85,14 @@ def _sniff(data: bytes) -> str:
 
 
 _GENERAL = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/unknown"})
+_UNMISTAKABLE = frozenset({"application/pdf", "application/rtf"})
 _NAMES = ("text/plain", "text/html", "application/rtf", "application/pdf", "C-CDA as application/xml")  # for the message
 _READERS: dict[str, Callable[[bytes, str | None], PlainText]] = {
     "text/plain": _plain,
     "text/markdown": _plain,
     "text/html": _html,
     "application/xhtml+xml": _html,
+    "application/xhtml": _html,
     "application/xml": _xml,
     "text/xml": _xml,
     "application/hl7-v3+xml": _xml,

@@ -6,14 +6,19 @@ import re
 
 from inscriptis.css_profiles import CSS_PROFILES
 from inscriptis.html_engine import Inscriptis
+from inscriptis.html_properties import Display
 from inscriptis.model.config import ParserConfig
+from inscriptis.model.html_element import HtmlElement
 from lxml.etree import LxmlError
 from lxml.html import HTMLParser, document_fromstring
 
 from fhir_mappers.errors import BadResource
 from fhir_mappers.notes.charset import decode
 
-_CONFIG = ParserConfig(css=CSS_PROFILES["strict"], display_links=False, display_images=False)
+# Struck-out words are what the author took back.
+_STRUCK = dict.fromkeys(("del", "s", "strike"), HtmlElement(display=Display.none))
+_CONFIG = ParserConfig(css={**CSS_PROFILES["strict"], **_STRUCK}, display_links=False, display_images=False)
+MAX_MARKUP = 4_000_000  # characters: about 5 s of work
 _META = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([\w-]{2,40})", re.IGNORECASE)
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _BROKEN = (LxmlError, ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
@@ -37,6 +42,8 @@ def markup_text(markup: str) -> str:
     plain = _DECLARATION.sub("", markup).replace("\0", "")
     if "<" not in plain and "&" not in plain:
         return plain
+    if len(plain) > MAX_MARKUP:
+        raise BadResource(f"The HTML is larger than {MAX_MARKUP // 1_000_000} million characters.", "Send the note as text/plain.")
     parser = HTMLParser(encoding="utf-8")
     try:
         tree = document_fromstring(plain.encode("utf-8", errors="replace"), parser=parser)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import Any
 
 from fhir_mappers import elements
 from fhir_mappers.chart import Chart, Entry
-from fhir_mappers.encounters import EncounterFacts
+from fhir_mappers.encounters import EncounterFacts, written
 from fhir_mappers.errors import BadResource
 from fhir_mappers.notes import documents
 from fhir_mappers.notes.copies import copied_from
@@ -32,8 +33,8 @@ class _Read:
     own: bool  # names this encounter
 
 
-def notes_of(chart: Chart, facts: EncounterFacts) -> tuple[Note, ...]:
-    """Return the notes of the encounter, or of the patient where no encounter is known.
+def notes_of(chart: Chart, facts: EncounterFacts, until: float | None = None) -> tuple[Note, ...]:
+    """Return the notes of the encounter, or of the patient where no encounter is known, as far as read by `until` (monotonic seconds).
 
     Notes of other encounters are not read (a diagnosis is coded from the documentation of the encounter: Coding Clinic 3Q 2013, pages
     27-28), but text copied from them is recognised.
@@ -42,7 +43,11 @@ def notes_of(chart: Chart, facts: EncounterFacts) -> tuple[Note, ...]:
     others: Counter[str] = Counter()
     earlier: list[Note] = []
     replaced = _replacements(chart)
-    for entry in chart.of_type(*_READERS):
+    late = 0
+    for entry in _by_weight(chart, facts):
+        if until is not None and time.monotonic() > until:
+            late += 1
+            continue
         if reason := _not_current(entry, replaced):
             chart.skip(entry.source, reason)
             continue
@@ -57,12 +62,19 @@ def notes_of(chart: Chart, facts: EncounterFacts) -> tuple[Note, ...]:
             continue
         if note:
             read.append(_Read(note, facts.names(entry, chart)))
+    if late:
+        chart.skip("notes", f"{late} were not read: the time was up. Send fewer or shorter documents, or allow more time.")
     for kind, count in others.items():
         chart.skip(kind, f"{count} of other encounters were not read: a diagnosis is coded from the documentation of its own encounter.")
     read = _once(read, chart)
     read.sort(key=lambda r: (not r.own, r.note.is_report, -_time(r.note.date)))
     sources = copied_from([r.note for r in read] + earlier)
     return tuple(replace(r.note, copied_from=sources.get(r.note.source)) for r in read)
+
+
+def _by_weight(chart: Chart, facts: EncounterFacts) -> list[Entry]:
+    """Return the resources of notes, this encounter's first, newest first: what is read if the time doesn't suffice for all."""
+    return sorted(chart.of_type(*_READERS), key=lambda e: (not facts.names(e, chart), -_time(written(e))))
 
 
 def _quietly(entry: Entry, chart: Chart) -> Iterator[Note]:
@@ -118,17 +130,31 @@ def _replaced_by(resource: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _once(read: list[_Read], chart: Chart) -> list[_Read]:
-    """Keep one of the notes that have the same text on the same day: servers show a report as DiagnosticReport and DocumentReference."""
-    first: dict[tuple[str, object], _Read] = {}
+    """Keep one of the notes that have the same text, on the same day or as two kinds of resource.
+
+    Servers show a report as DiagnosticReport and as DocumentReference, with dates of their own. The same text on another day as the
+    same kind of resource is a copy, and stays.
+    """
+    kept: list[_Read] = []
+    places: dict[str, list[int]] = {}
     for item in read:
-        key = (" ".join(item.note.text.split()), item.note.date.date() if item.note.date else None)
-        known = first.setdefault(key, item)
-        if known is item:
+        same = places.setdefault(" ".join(item.note.text.split()), [])
+        place = next((p for p in same if _is_same(kept[p].note, item.note)), None)
+        if place is None:
+            same.append(len(kept))
+            kept.append(item)
             continue
+        known = kept[place]
         if item.note.is_report and not known.note.is_report:
-            first[key] = replace(known, note=replace(known.note, is_report=True))
-        chart.skip(item.note.source, f"It has the same text and day as {known.note.source}. Nothing to do: it was read once.")
-    return list(first.values())
+            kept[place] = replace(known, note=replace(known.note, is_report=True))
+        chart.skip(item.note.source, f"It has the same text as {known.note.source}. Nothing to do: it was read once.")
+    return kept
+
+
+def _is_same(one: Note, other: Note) -> bool:
+    kinds = {note.source.split("/")[0] for note in (one, other)}
+    days = {note.date.date() if note.date else None for note in (one, other)}
+    return len(kinds) > 1 or len(days) == 1
 
 
 def _time(moment: datetime | None) -> float:

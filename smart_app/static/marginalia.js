@@ -155,15 +155,15 @@
 
   async function decide(card, action, { quiet = false } = {}) {
     const form = card.querySelector(".decide");
-    const body = new URLSearchParams(new FormData(form));
-    body.set("action", action);
+    const body = filled(form, action);
     if (action !== "change") { body.delete("after"); body.delete("other"); }
     if (action !== "reject" && action !== "change") body.delete("reason");
     const problem = form.querySelector(".form-error");
     problem.textContent = "";
-    for (const button of all("button", form)) button.disabled = true;
+    for (const button of all("button:not([hidden])", form)) button.disabled = true;
     try {
-      const response = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" }, credentials: "same-origin" });
+      // Not form.action: a field of that name hides it.
+      const response = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { Accept: "application/json" }, credentials: "same-origin" });
       const answer = await response.json();
       if (!response.ok) {
         problem.textContent = `${answer.error.message} ${answer.error.remedy}`;
@@ -177,8 +177,15 @@
       problem.textContent = "Not saved: the service can't be reached. Nothing is lost on this page; try again.";
       return false;
     } finally {
-      for (const button of all("button", form)) button.disabled = false;
+      for (const button of all("button:not([hidden])", form)) button.disabled = false;
     }
+  }
+
+  function filled(form, action) {
+    const body = new URLSearchParams(new FormData(form));
+    body.set("action", action);
+    if (body.get("after")) body.delete("other");  // the words that led to the choice
+    return body;
   }
 
   function said(action, decision) {
@@ -206,6 +213,55 @@
     if (!(await decide(card, action))) return;
     const next = nextOpen(card);
     if (next) openCard(next, { focus: true });
+  }
+
+  /* Type-ahead: the hits become choices below the field, so that they are reached like any other. */
+  let typing = 0;
+  document.addEventListener("input", (event) => {
+    const field = event.target;
+    if (field.name !== "other") return;
+    const hits = field.closest("label").nextElementSibling;
+    clearTimeout(typing);
+    const typed = field.value.trim();
+    for (const radio of all("input[name=after]", field.form)) radio.checked = false;  // what is typed replaces what was chosen
+    if (typed.length < 2) { hits.replaceChildren(); return; }
+    typing = setTimeout(async () => {
+      try {
+        const response = await fetch(`${document.querySelector(".desk").dataset.search}?q=${encodeURIComponent(typed)}`, { headers: { Accept: "application/json" } });
+        const answer = await response.json();
+        if (field.value.trim() === typed) offer(hits, response.ok ? answer.codes : [], typed);
+      } catch { hits.replaceChildren(); }
+    }, 120);
+  });
+
+  function offer(hits, found, typed) {
+    hits.replaceChildren(...found.map((hit) => {
+      const label = document.createElement("label");
+      label.className = "choice";
+      const radio = document.createElement("input");
+      radio.type = "radio"; radio.name = "after"; radio.value = hit.code;
+      const text = document.createElement("span");
+      const code = document.createElement("code");
+      code.textContent = hit.code;
+      text.append(code, ` ${hit.display}`);
+      label.append(radio, text);
+      return label;
+    }));
+    if (!found.length) { const none = document.createElement("p"); none.className = "small"; none.textContent = `No complete code fits “${typed}”.`; hits.append(none); }
+    if (found.length === 1) hits.querySelector("input").checked = true;
+  }
+
+  async function byHand(form, action) {
+    const body = filled(form, action);
+    const problem = form.querySelector(".form-error");
+    try {
+      const response = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { Accept: "application/json" }, credentials: "same-origin" });
+      if (response.ok) { location.hash = "by-hand"; location.reload(); return; }
+      const answer = await response.json();
+      if (problem) problem.textContent = `${answer.error.message} ${answer.error.remedy}`; else tell(answer.error.message, "Load again", () => location.reload());
+    } catch {
+      if (problem) problem.textContent = "Not saved: the service can't be reached. Try again."; else tell("Not saved: the service can't be reached.");
+    }
   }
 
   /* Telling */
@@ -282,6 +338,7 @@
       setTimeout(() => { button.disabled = true; });
       return;
     }
+    if (form.classList.contains("by-hand")) { event.preventDefault(); byHand(form, event.submitter ? event.submitter.value : "add"); return; }
     if (!form.classList.contains("decide")) return;
     event.preventDefault();
     const card = form.closest(".card");
@@ -299,6 +356,7 @@
     j: () => walk(1), k: () => walk(-1), n: () => step(1), p: () => step(-1),
     a: () => state.card && state.card.matches(".code:not([data-state=accept])") && byAct("accept"),
     c: () => byAct("change"), r: () => byAct("reject"), u: () => state.card && state.card.dataset.state !== "open" && byAct("undo"),
+    "+": () => { const add = document.querySelector(".add"); if (add) { show("codes"); add.open = true; add.querySelector("input[name=other]").focus(); } },
     "?": () => byId("help").showModal(),
     0: () => show("reading", { focus: true }),
     1: () => show("codes", { focus: true }), 2: () => show("queries", { focus: true }), 3: () => show("left", { focus: true }),
@@ -324,10 +382,24 @@
       return;
     }
     if (event.key === "Escape") { escape(); return; }
+    if (event.key === "ArrowDown" && event.target.name === "other") { const first = event.target.closest("label").nextElementSibling.querySelector("input"); if (first) { event.preventDefault(); first.checked = true; first.focus(); } return; }
+    const form = event.target.closest(".decide");
+    if (form && event.key === "Enter" && event.target.matches("input")) { event.preventDefault(); decide(form.closest(".card"), form.dataset.ask); return; }
     if (event.target.matches("input:not([type=radio]):not([type=checkbox]), textarea, select") || !byId("keys-on").checked) return;
+    const asked = event.target.closest("fieldset");
+    if (asked && event.key.length === 1) { inForm(event, asked); return; }
     const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (act) { event.preventDefault(); act(); }
   });
+
+  /* In a form a digit chooses, and a letter begins another code. */
+  function inForm(event, fieldset) {
+    const choice = all("input[type=radio]", fieldset)[Number(event.key) - 1];
+    if (choice) { event.preventDefault(); choice.checked = true; choice.focus(); return; }
+    const field = fieldset.querySelector("input[name=other]");
+    if (event.target === field) return;
+    if (field && /[a-z]/i.test(event.key)) field.focus();
+  }
 
   function escape() {
     const folds = all(".outline details[open]");
@@ -350,6 +422,7 @@
   show("codes");
   watchExpiry();
   const goal = byId(location.hash.slice(1));
+  if (goal && goal.id === "by-hand") goal.scrollIntoView({ block: "center" });
   if (goal && goal.classList.contains("card")) { show(goal.closest("[role=tabpanel]").id); openCard(goal); }
   else if (!narrow.matches) { const first = codes.find((c) => c.dataset.state === "open") || codes[0]; if (first) { select(first, { reveal: false }); state.excerpt = list(first.dataset.excerpts)[0] || null; } }
   root.dataset.ready = "true";

@@ -123,6 +123,24 @@ def test_r6_token_of_another_patient(client: FlaskClient, hook_call: Call) -> No
     assert issue["expression"] == ["fhirAuthorization.patient"]
 
 
+WRONG_IDS: tuple[object, ...] = ("1/../2", "Patient/1/x", "a b", "1?x=y")
+WRONG: tuple[object, ...] = ("x" * 200, 7, "", [])
+
+
+@pytest.mark.parametrize(("name", "value"), [*((n, v) for n in ("patientId", "encounterId") for v in WRONG_IDS + WRONG), *(("userId", v) for v in WRONG)])
+def test_r3_ids(client: FlaskClient, hook_call: Call, name: str, value: object) -> None:
+    """R3: an id that is none is refused with its field, and never reaches a URL."""
+    assert refused(client, hook_call(context={name: value}))["expression"] == [f"context.{name}"]
+
+
+@pytest.mark.parametrize("name", ["patientId", "encounterId"])
+def test_r3_references_as_ids(client: FlaskClient, hook_call: Call, name: str) -> None:
+    """House: "Patient/1" is taken for "1"."""
+    kind = {"patientId": "Patient", "encounterId": "Encounter"}[name]
+    value = hook_call()["context"][name]
+    assert client.post("/cds-services/coding-review", json=hook_call(context={name: f"{kind}/{value}"})).json["cards"]
+
+
 @pytest.mark.parametrize("hook", ["encounter-start", "encounter-discharge"])
 def test_hooks_encounter_required(client: FlaskClient, hook_call: Call, hook: str) -> None:
     """Hooks: encounter-start, encounter-discharge: encounterId required."""

@@ -94,7 +94,7 @@ def serving() -> Iterator[Server]:
             self.wfile.write(data)
             self.wfile.flush()
             if answer.stall:
-                server.stop.wait(10)
+                server.stop.wait(20)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
@@ -269,7 +269,7 @@ def test_a_slow_server_ends_at_the_deadline(server: Server, body: bytes) -> None
     started = time.monotonic()
     with FhirClient(server.url, deadline_s=0.3) as hurried, pytest.raises(DeadlineExceeded, match="in time"):
         hurried.read("Patient/p1")
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 5
 
 
 def test_one_deadline_covers_all_pages(server: Server) -> None:
@@ -279,7 +279,7 @@ def test_one_deadline_covers_all_pages(server: Server) -> None:
     started = time.monotonic()
     with FhirClient(server.url, deadline_s=0.3) as hurried, pytest.raises(DeadlineExceeded):
         hurried.search("Observation")
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 5
 
 
 def test_a_body_beyond_bounds_is_refused(server: Server, client: FhirClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -376,7 +376,11 @@ def test_observations_go_back_thirteen_months_from_the_encounter(server: Server,
     chart(server)
     fetch_encounter(client, "p1", "e1", today=TODAY)
     asked = [query for path, query, _ in server.requests if path == "/fhir/Observation"]
-    assert sorted((q["category"][0], q["date"][0]) for q in asked) == [("laboratory", "ge2025-01-29"), ("vital-signs", "ge2025-01-29")]
+    assert sorted((q["category"][0], q["date"][0]) for q in asked) == [
+        ("laboratory", "ge2025-01-29"),
+        ("social-history,survey,exam,imaging", "ge2025-01-29"),
+        ("vital-signs", "ge2025-01-29"),
+    ]
 
 
 def test_a_missing_binary_loses_one_note_not_the_encounter(server: Server, client: FhirClient) -> None:
@@ -411,9 +415,9 @@ def test_one_deadline_covers_the_whole_gathering(server: Server) -> None:
     chart(server)
     server.routes["/fhir/Condition"] = Answer(b"{", stall=True)
     started = time.monotonic()
-    with FhirClient(server.url, deadline_s=1.0) as hurried:
+    with FhirClient(server.url, deadline_s=1.5) as hurried:
         fetched = fetch_encounter(hurried, "p1", "e1", today=TODAY)
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 5
     assert {r["resourceType"] for r in fetched.resources} >= {"Patient", "Encounter", "DocumentReference", "Observation"}
     assert any(s.source == "Condition" and "in time" in s.reason for s in fetched.skipped)
 
@@ -426,10 +430,11 @@ def test_ids_can_not_leave_their_place_in_the_path(server: Server, client: FhirC
     assert "/fhir/Patient/..%2FPatient%2Fp1" in server.paths()
 
 
-def test_prefetched_notes_are_completed(server: Server, client: FhirClient) -> None:
+@pytest.mark.parametrize("url", ["Binary/b1", "/Binary/b1", "/fhir/Binary/b1"])
+def test_prefetched_notes_are_completed(server: Server, client: FhirClient, url: str) -> None:
     """A document sent as raw bytes, in its declared character set, is put in place of its address."""
     server.routes["/fhir/Binary/b1"] = Answer("naïve".encode("cp1252"), content_type="text/plain; charset=windows-1252")
-    note = {"resourceType": "DocumentReference", "id": "n1", "content": [{"attachment": {"contentType": "text/plain", "url": "Binary/b1"}}]}
+    note = {"resourceType": "DocumentReference", "id": "n1", "content": [{"attachment": {"contentType": "text/plain", "url": url}}]}
     fetched = fetch_attachments(client, [note, {"resourceType": "Patient", "id": "p1"}])
     assert [n.text for n in read_resources(fetched.resources, patient_id="p1", today=TODAY).notes] == ["naïve"]
     assert server.requests[0][2]["Accept"].startswith("text/plain, ")
@@ -444,3 +449,36 @@ def test_the_best_rendering_that_can_be_had_is_fetched(server: Server, client: F
     fetched = fetch_attachments(client, [note])
     assert [n.text for n in read_resources(fetched.resources, patient_id="p1", today=TODAY).notes] == ["Plan: rest"]
     assert server.paths() == ["/fhir/Binary/html", "/fhir/Binary/rtf"]
+
+
+def test_parameters_that_a_server_refuses_are_left_out(server: Server, client: FhirClient) -> None:
+    """A server without _include, _sort or encounter still gives its resources; those of other encounters are sorted out on reading."""
+    chart(server)
+    done = {"resourceType": "Procedure", "subject": SUBJECT, "status": "completed", "code": {"text": "Biopsy"}}
+    own, other = done | {"id": "x1", "encounter": {"reference": "Encounter/e1"}}, done | {"id": "x2", "encounter": {"reference": "Encounter/e0"}}
+    server.routes["/fhir/Procedure"] = lambda query: Answer(status=422) if "encounter" in query else Answer(bundle(own, other))
+    result = server.routes["/fhir/Observation"]
+    server.routes["/fhir/Observation"] = lambda query: Answer(status=400) if "_sort" in query else result
+    fetched = fetch_encounter(client, "p1", "e1", today=TODAY)
+    record = read_resources(fetched.resources, patient_id="p1", encounter_id="e1", skipped=fetched.skipped, today=TODAY)
+    assert [p.source for p in record.procedures] == ["Procedure/x1"]
+    assert [o.source for o in record.observations] == ["Observation/o1"]
+
+
+def test_more_than_a_search_may_give_is_said(server: Server, client: FhirClient) -> None:
+    """At most 500 resources of one search are read."""
+    chart(server)
+    many = [{"resourceType": "Condition", "id": f"c{i}", "subject": SUBJECT, "code": {"text": "x"}} for i in range(600)]
+    server.routes["/fhir/Condition"] = Answer(bundle(*many))
+    fetched = fetch_encounter(client, "p1", "e1", today=TODAY)
+    assert sum(r["resourceType"] == "Condition" for r in fetched.resources) == 500
+    assert [s.reason for s in fetched.skipped if s.source == "Condition"] == ["Only the first 500 were read. Review older ones by their own encounter."]
+
+
+def test_a_callers_deadline_covers_attachments_too(server: Server, client: FhirClient) -> None:
+    """`until` in the past: nothing is asked, everything is said."""
+    note = {"resourceType": "DocumentReference", "id": "n1", "content": [{"attachment": {"contentType": "text/plain", "url": "Binary/b1"}}]}
+    fetched = fetch_attachments(client, [note], until=time.monotonic() - 1)
+    assert (fetched.resources, server.requests) == ((note,), [])
+    assert fetched.skipped[0].source == "DocumentReference/n1"
+    assert "in time" in fetched.skipped[0].reason

@@ -126,7 +126,7 @@ def test_note_in_spanish(url: str, hook_call: Call, note: Call) -> None:
     """A note in Spanish is said, not guessed: beside another note in the coverage, alone on a card."""
     both = post(url, hook_call(prefetch=notes(note(SPANISH, id="es"), note())))
     assert "looks like Spanish" in skipped(both)["DocumentReference/es"]
-    assert "1 was not wholly read" in both.json()["cards"][0]["detail"]
+    assert "_Of 2 notes: 1 not read. The review tells which, and why._" in both.json()["cards"][0]["detail"]
     alone = post(url, hook_call(prefetch=notes(note(SPANISH, id="es"))))
     (card,) = alone.json()["cards"]
     assert card["source"]["topic"]["code"] == "notesnotread"

@@ -63,7 +63,7 @@ def test_every_excerpt_of_a_card_is_a_slice_of_the_note(stage: Stage) -> None:
 def test_overlapping_excerpts_show_both_codes(stage: Stage) -> None:
     """Words that support two codes say so: "diabetic chronic kidney disease" within "Type 2 diabetes mellitus with ..."."""
     page = stage.open(stage.browser())
-    words = re.search(r'<a class="words m-affirmed layered begins"[^>]*data-targets="([^"]+)"[^>]*>diabetic chronic kidney disease</a>', page.text)
+    words = re.search(r'<a class="words m-affirmed layered"[^>]*data-targets="([^"]+)"[^>]*>diabetic chronic kidney disease</a>', page.text)
     assert words
     codes = {re.search(rf'id="{target}" data-code="([^"]+)"', page.text)[1] for target in words[1].split() if target.startswith("diagnosis")}  # type: ignore[index]
     assert {"E11.22", "N18.31"} <= codes
@@ -202,6 +202,10 @@ def test_two_people_on_one_code_are_told(stage: Stage) -> None:
         ({"code": "E11.22", "action": "change", "other": "E11"}, 422, "isn't complete"),
         ({"code": "E11.22", "action": "change", "other": "E11.22"}, 422, "the suggested code itself"),
         ({"code": "E11.22", "action": "change", "other": "<script>"}, 422, "doesn't exist"),
+        ({"code": "E11.22", "action": "change", "other": "E11.9", "after": "E11.8"}, 422, "Two codes"),
+        ({"code": "", "action": "add", "other": "E11.22"}, 422, "stands on the page already"),
+        ({"code": "", "action": "add", "other": "E11"}, 422, "isn't complete"),
+        ({"code": "I10", "action": "undo"}, 422, "shows no such code"),
         ({"code": "E11.22", "action": "undo"}, 409, "no decision on this code"),
     ],
 )
@@ -214,6 +218,37 @@ def test_a_decision_that_can_not_be_recorded_says_why(stage: Stage, form: dict[s
     assert words in answer.json()["error"]["message"]
     assert answer.json()["error"]["remedy"]
     assert "0 of" in browser.get(page.url, timeout=10).text
+
+
+def test_a_code_is_added_by_hand_and_taken_back(stage: Stage) -> None:
+    """A code that nothing suggested is added by search, shown as added by whom, and can be taken back; twice it is refused."""
+    browser = stage.browser()
+    page = stage.open(browser)
+    found = browser.get(f"{page.url}/codes", params={"q": "long term aspirin"}, timeout=10).json()["codes"]
+    assert found[0] == {"code": "Z79.82", "display": "Long term (current) use of aspirin"}
+    assert browser.decide(page, "", "add", after="Z79.82").json()["decision"]["action"] == "add"
+    assert browser.decide(page, "", "add", after="Z79.82").status_code == 422
+    again = browser.get(page.url, timeout=10)
+    by_hand = again.text.split('id="by-hand"')[1]
+    assert "Long term (current) use of aspirin" in by_hand
+    assert "Added by Dr. Ada Testing" in by_hand
+    assert browser.decide(again, "Z79.82", "undo").json()["decision"] is None
+    assert "Added by" not in browser.get(page.url, timeout=10).text
+
+
+def test_decisions_stand_through_a_fresh_review(stage: Stage) -> None:
+    """A newer review of the encounter, by a hook or on demand, doesn't lose what was decided; what it no longer suggests is shown still."""
+    browser = stage.browser()
+    page = stage.open(browser)
+    browser.decide(page, "E11.22", "accept")
+    browser.decide(page, "N18.31", "reject", reason="other")
+    stage.coder.script = tuple(entry for entry in stage.coder.script if entry[1] != "N18.31")
+    stage.ehr.resources = chart_resources(f"{NOTE}Addendum.\n")  # a reading of unchanged text is remembered
+    fresh = browser.post(f"{page.url}/fresh", data={"csrf": browser.csrf(page)}, timeout=20)
+    assert "Accepted by Dr. Ada Testing" in card(fresh, "E11.22")
+    assert "(on an earlier review)" in card(fresh, "E11.22")
+    assert 'data-code="N18.31"' not in fresh.text
+    assert "Rejected by Dr. Ada Testing" in fresh.text.split('id="by-hand"')[1]
 
 
 def test_a_code_without_its_dot_is_understood(stage: Stage) -> None:

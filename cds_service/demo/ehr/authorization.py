@@ -22,6 +22,7 @@ from cds_service.demo.ehr import scopes
 from cds_service.demo.ehr.grants import TOKEN_S, Access, Code, Grants, Launch
 from cds_service.demo.ehr.person import current_user
 from cds_service.demo.ehr.site import CLIENT_ID, Site
+from cds_service.demo.patients.folder import clinic
 
 
 class _App:
@@ -87,7 +88,7 @@ class AuthorizationDesk:
 
     def sign_in_claims(self, user: str) -> UserInfo:
         """Return the claims of an id_token about a user."""
-        return UserInfo(sub=user, fhirUser=f"{self.site.fhir_url}/Practitioner/{user}")
+        return UserInfo(sub=user, name=clinic()["practitioners"][user]["name"], fhirUser=f"{self.site.fhir_url}/Practitioner/{user}")
 
     @property
     def signing_keys(self) -> KeySet:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from cds_service.demo.ehr.chart import ICD10CM
+from cds_service.demo.ehr.chart import ICD10CM, current_encounter
 from cds_service.demo.ehr.decision_support import DecisionSupport, HookCall
 from cds_service.demo.ehr.exchange import shortened
 from cds_service.demo.ehr.fhir import Records, Resource
@@ -52,7 +52,7 @@ def _hooks(routes: Blueprint, records: Records, support: DecisionSupport) -> Non
 
     @routes.post("/patients/<patient>/discharge")
     def complete_discharge(patient: str) -> str:
-        records.update(_encounter(records, patient) | {"status": "finished"})
+        records.update(current_encounter(records, patient) | {"status": "finished"})
         return render_template("_done.html", message="The stay is closed.", changed="visit")
 
     @routes.post("/patients/<patient>/hooks/problem-list-item-create")
@@ -105,7 +105,7 @@ def _launches(routes: Blueprint, site: Site, records: Records, support: Decision
 
     @routes.get("/patients/<patient>/launch")
     def from_chart(patient: str) -> AnyResponse:
-        return launch(site.launch_url, patient, str(_encounter(records, patient)["id"]), None)
+        return launch(site.launch_url, patient, str(current_encounter(records, patient)["id"]), None)
 
     @routes.errorhandler(DemoError)
     def failed(error: DemoError) -> Response:
@@ -113,12 +113,7 @@ def _launches(routes: Blueprint, site: Site, records: Records, support: Decision
 
 
 def _context(records: Records, patient: str) -> dict[str, Any]:
-    return {"userId": f"Practitioner/{current_user()}", "patientId": patient, "encounterId": str(_encounter(records, patient)["id"])}
-
-
-def _encounter(records: Records, patient: str) -> Resource:
-    found = records.all("Encounter", patient=patient)
-    return found[0] if found else abort(404)
+    return {"userId": f"Practitioner/{current_user()}", "patientId": patient, "encounterId": str(current_encounter(records, patient)["id"])}
 
 
 def _order(records: Records, patient: str, reference: str) -> Resource:

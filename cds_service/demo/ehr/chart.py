@@ -10,6 +10,7 @@ from typing import Any
 
 from cds_service.demo.ehr.fhir import Records, Resource
 from cds_service.demo.ehr.results import Trend, trends
+from cds_service.demo.errors import DemoError
 from fhir_mappers import Note, Skipped, read_resources
 
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
@@ -103,19 +104,19 @@ class Chart:
 def read_chart(records: Records, patient: str) -> Chart:
     """Return the chart of a patient; raises DemoError where the server has no such patient."""
     person = records.get(f"Patient/{patient}")
-    visits = records.all("Encounter", patient=patient)
+    visit = current_encounter(records, patient)
     with ThreadPoolExecutor(6) as pool:
         found = dict(zip(_TYPES, pool.map(lambda kind: records.all(kind, patient=patient), _TYPES), strict=True))
     documents = [_with_content(records, r) for r in found["DocumentReference"]]
     written = [*documents, *found["Composition"], *found["ClinicalImpression"], *found["DiagnosticReport"]]
-    record = read_resources([person, *visits, *written], patient_id=patient, encounter_id=visits[0]["id"])
+    record = read_resources([person, *written], patient_id=patient)
     return Chart(
-        patient=header(person),
-        visit=_visit(visits[0]),
+        patient=header(person, visit),
+        visit=_visit(visit),
         notes=tuple(sorted(record.notes, key=_newest_first)),
         unreadable=tuple(record.skipped),
-        problems=conditions(found["Condition"], "problem-list-item"),
-        diagnoses=conditions(found["Condition"], "encounter-diagnosis"),
+        problems=problem_list(found["Condition"]),
+        diagnoses=visit_diagnoses(found["Condition"], visit["id"]),
         labs=trends(found["Observation"], {"laboratory"}),
         vitals=trends(found["Observation"], {"vital-signs", "survey"}),
         medications=tuple(r["medicationCodeableConcept"]["text"] for r in found["MedicationRequest"]),
@@ -126,10 +127,10 @@ def read_chart(records: Records, patient: str) -> Chart:
     )
 
 
-def header(person: Resource) -> PatientHeader:
-    """Return the banner's words for a Patient."""
+def header(person: Resource, visit: Resource) -> PatientHeader:
+    """Return the banner's words for a Patient; the age is that on the day of the visit."""
     born = date.fromisoformat(person["birthDate"])
-    today = date.today()
+    today = datetime.fromisoformat(visit["period"]["start"]).date()
     return PatientHeader(
         id=person["id"],
         name=person["name"][0]["text"],
@@ -140,9 +141,23 @@ def header(person: Resource) -> PatientHeader:
     )
 
 
-def conditions(found: Iterable[Resource], category: str) -> tuple[Diagnosis, ...]:
-    """Return the active lines of one list, in the order of the server."""
-    return tuple(_diagnosis(r) for r in found if category in _codes(r.get("category", [])))
+def current_encounter(records: Records, patient: str) -> Resource:
+    """Return the patient's latest encounter; raises DemoError where there is none."""
+    found = records.all("Encounter", patient=patient)
+    if not found:
+        raise DemoError("The patient has no encounter.", "Go back to the list of patients.", status=404)
+    return max(found, key=lambda e: str(e["period"]["start"]))
+
+
+def problem_list(found: Iterable[Resource]) -> tuple[Diagnosis, ...]:
+    """Return the lines of the problem list."""
+    return tuple(_diagnosis(r) for r in found if "problem-list-item" in _codes(r.get("category", [])))
+
+
+def visit_diagnoses(found: Iterable[Resource], encounter: str) -> tuple[Diagnosis, ...]:
+    """Return the diagnoses of one encounter."""
+    own = (r for r in found if r.get("encounter", {}).get("reference") == f"Encounter/{encounter}")
+    return tuple(_diagnosis(r) for r in own if "encounter-diagnosis" in _codes(r.get("category", [])))
 
 
 def concept_code(concept: Mapping[str, Any]) -> str | None:

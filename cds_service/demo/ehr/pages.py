@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from cds_service.demo.ehr.chart import conditions, header, read_chart
+from cds_service.demo.ehr.chart import current_encounter, header, problem_list, read_chart, visit_diagnoses
 from cds_service.demo.ehr.fhir import Records
 from cds_service.demo.ehr.person import change_user
 from cds_service.demo.errors import DemoError
@@ -19,8 +19,9 @@ def blueprint(records: Records) -> Blueprint:
 
     @pages.get("/")
     def patients() -> str:
-        visits = {e["subject"]["reference"].removeprefix("Patient/"): e for e in records.all("Encounter")}
-        rows = [(header(p), visits[p["id"]], shows.get(p["id"], "")) for p in records.all("Patient", _sort="family") if p["id"] in visits]
+        encounters = sorted(records.all("Encounter"), key=lambda e: str(e["period"]["start"]))
+        visits = {e["subject"]["reference"].removeprefix("Patient/"): e for e in encounters}  # the latest of each
+        rows = [(header(p, visits[p["id"]]), visits[p["id"]], shows.get(p["id"], "")) for p in records.all("Patient", _sort="family") if p["id"] in visits]
         return render_template("patients.html", rows=rows)
 
     @pages.get("/patients/<patient>")
@@ -31,8 +32,8 @@ def blueprint(records: Records) -> Blueprint:
     def diagnoses(patient: str) -> str:
         """The two lists alone, to be put in place after a suggestion was accepted."""
         found = records.all("Condition", patient=patient)
-        lists = {name: conditions(found, name) for name in ("problem-list-item", "encounter-diagnosis")}
-        return render_template("_diagnoses.html", problems=lists["problem-list-item"], diagnoses=lists["encounter-diagnosis"])
+        of_visit = visit_diagnoses(found, current_encounter(records, patient)["id"])
+        return render_template("_diagnoses.html", problems=problem_list(found), diagnoses=of_visit)
 
     @pages.post("/user")
     def user() -> AnyResponse:

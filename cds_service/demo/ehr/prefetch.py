@@ -35,4 +35,5 @@ def _answer(records: Records, query: str) -> tuple[dict[str, Any] | None] | None
     try:
         return (records.get(query),)
     except DemoError as error:
-        return (None,) if error.status in (404, 410) else None
+        # Only a read can find nothing: a search that answers 404 is one that the server doesn't know.
+        return (None,) if error.status in (404, 410) and "?" not in query else None

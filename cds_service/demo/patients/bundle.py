@@ -59,7 +59,9 @@ def _transaction(resources: Iterable[Resource]) -> Resource:
 def _resources(folder: ChartFolder) -> Iterator[Resource]:
     chart = folder.chart()
     yield _patient(folder.slug, chart)
-    yield _encounter(folder.slug, chart)
+    yield _encounter(folder.slug, chart["encounter"], encounter_id(folder.slug), "in-progress")
+    for visit in chart.get("earlier", []):
+        yield _encounter(folder.slug, visit, encounter_id(folder.slug, visit["id"]), "finished")
     yield _coverage(folder.slug, chart)
     for build in (_conditions, _allergies, observations, _medications, _orders, _procedures, _devices):
         yield from build(folder.slug, chart)
@@ -81,12 +83,11 @@ def _patient(slug: str, chart: Resource) -> Resource:
     }
 
 
-def _encounter(slug: str, chart: Resource) -> Resource:
-    visit = chart["encounter"]
+def _encounter(slug: str, visit: Resource, identity: str, status: str) -> Resource:
     resource: Resource = {
         "resourceType": "Encounter",
-        "id": encounter_id(slug),
-        "status": "in-progress",
+        "id": identity,
+        "status": status,
         "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": visit["class"], "display": _CLASSES[visit["class"]]},
         "type": [{"text": visit["title"]}],
         "subject": {"reference": f"Patient/{slug}"},
@@ -118,20 +119,26 @@ def _conditions(slug: str, chart: Resource) -> Iterator[Resource]:
     for number, problem in enumerate(chart.get("problems", []), 1):
         coding = [{"system": SNOMED, "code": problem["snomed"], "display": problem["name"]}] if "snomed" in problem else []
         coding += [{"system": ICD10CM, "code": problem["icd10"]}] if "icd10" in problem else []
-        resource = {
-            "resourceType": "Condition",
-            "id": f"{slug}-problem-{number}",
-            "clinicalStatus": _coded("http://terminology.hl7.org/CodeSystem/condition-clinical", problem.get("status", "active")),
-            "verificationStatus": _coded("http://terminology.hl7.org/CodeSystem/condition-ver-status", "confirmed"),
-            "category": [_coded("http://terminology.hl7.org/CodeSystem/condition-category", "problem-list-item")],
-            "code": ({"coding": coding} if coding else {}) | {"text": problem["name"]},
-            "subject": {"reference": f"Patient/{slug}"},
-        }
-        if "onset" in problem:
-            resource["onsetDateTime"] = problem["onset"]
-        if "recorded" in problem:
-            resource["recordedDate"] = problem["recorded"]
-        yield resource
+        code = ({"coding": coding} if coding else {}) | {"text": problem["name"]}
+        dates = {name: problem[key] for name, key in (("onsetDateTime", "onset"), ("recordedDate", "recorded")) if key in problem}
+        yield _condition(slug, f"{slug}-problem-{number}", "problem-list-item", code, problem.get("status", "active")) | dates
+    for visit in chart.get("earlier", []):
+        for number, (code, name) in enumerate(visit.get("diagnoses", []), 1):
+            concept = {"coding": [{"system": ICD10CM, "code": code, "display": name}], "text": name}
+            place = {"encounter": {"reference": f"Encounter/{encounter_id(slug, visit['id'])}"}, "recordedDate": visit["start"]}
+            yield _condition(slug, f"{slug}-{visit['id']}-diagnosis-{number}", "encounter-diagnosis", concept, "active") | place
+
+
+def _condition(slug: str, identity: str, category: str, code: Resource, status: str) -> Resource:
+    return {
+        "resourceType": "Condition",
+        "id": identity,
+        "clinicalStatus": _coded("http://terminology.hl7.org/CodeSystem/condition-clinical", status),
+        "verificationStatus": _coded("http://terminology.hl7.org/CodeSystem/condition-ver-status", "confirmed"),
+        "category": [_coded("http://terminology.hl7.org/CodeSystem/condition-category", category)],
+        "code": code,
+        "subject": {"reference": f"Patient/{slug}"},
+    }
 
 
 def _allergies(slug: str, chart: Resource) -> Iterator[Resource]:
@@ -180,8 +187,7 @@ def _orders(slug: str, chart: Resource) -> Iterator[Resource]:
             "encounter": {"reference": f"Encounter/{encounter_id(slug)}"},
             "authoredOn": order.get("date", visit["start"]),
             "requester": practitioner(visit["attending"]),
-            "reasonCode": [_reason(reason) for reason in order.get("reasons", [])] or [{"text": visit["reason"]}],
-        }
+        } | ({"reasonCode": [_reason(reason) for reason in order["reasons"]]} if "reasons" in order else {})
 
 
 def _procedures(slug: str, chart: Resource) -> Iterator[Resource]:
@@ -211,9 +217,9 @@ def _coded(system: str, code: str) -> Resource:
     return {"coding": [{"system": system, "code": code}]}
 
 
-def encounter_id(slug: str) -> str:
-    """Return the id of a patient's one encounter."""
-    return f"{slug}-encounter"
+def encounter_id(slug: str, earlier: str | None = None) -> str:
+    """Return the id of a patient's encounter of today, or of an earlier one by its key in the chart."""
+    return f"{slug}-{earlier or 'encounter'}"
 
 
 def practitioner(key: str) -> Resource:

@@ -59,8 +59,7 @@ def _document_reference(folder: ChartFolder, note: Resource, where: Resource) ->
         "author": [_author(note)],
         "description": note["title"],
         "content": [{"attachment": attachment}],
-        "context": {"encounter": [_encounter(folder)]},
-    }
+    } | ({"context": {"encounter": [encounter]}} if (encounter := _encounter(folder, note)) else {})
 
 
 def _binary(folder: ChartFolder, note: Resource) -> Resource:
@@ -80,7 +79,7 @@ def _composition(folder: ChartFolder, note: Resource) -> Resource:
         "status": "final",
         "type": _type(note),
         "subject": _subject(folder),
-        "encounter": _encounter(folder),
+        "encounter": _encounter(folder, note),
         "date": note["date"],
         "author": [_author(note)],
         "title": note["title"],
@@ -110,7 +109,7 @@ def _impression(folder: ChartFolder, note: Resource) -> Resource:
         "status": "completed",
         "description": note["title"],
         "subject": _subject(folder),
-        "encounter": _encounter(folder),
+        "encounter": _encounter(folder, note),
         "date": note["date"],
         "assessor": _author(note),
         "summary": folder.content(note["file"]).decode("utf-8").strip(),
@@ -128,12 +127,13 @@ def _report(folder: ChartFolder, report: Resource) -> Resource:
         "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": category, "display": category_display}]}],
         "code": {"coding": [{"system": _LOINC, "code": loinc, "display": display}], "text": report["title"]},
         "subject": _subject(folder),
-        "encounter": _encounter(folder),
         "effectiveDateTime": report["date"],
         "issued": report["date"],
         "performer": [_author(report)],
         "presentedForm": [{"contentType": folder.media_type(report["file"]), "title": report["title"], "data": _base64(text.encode("utf-8"))}],
     }
+    if encounter := _encounter(folder, report):
+        resource["encounter"] = encounter
     if len(conclusion) == 2:
         resource["conclusion"] = conclusion[1].strip()
     return resource
@@ -156,8 +156,10 @@ def _subject(folder: ChartFolder) -> Resource:
     return {"reference": f"Patient/{folder.slug}"}
 
 
-def _encounter(folder: ChartFolder) -> Resource:
-    return {"reference": f"Encounter/{folder.slug}-encounter"}
+def _encounter(folder: ChartFolder, note: Resource) -> Resource | None:
+    """Return the encounter that a note names: today's, an earlier one, or none (`"visit": null`: it came from elsewhere)."""
+    visit = note.get("visit", "encounter")
+    return {"reference": f"Encounter/{folder.slug}-{visit}"} if visit else None
 
 
 def _base64(content: bytes) -> str:

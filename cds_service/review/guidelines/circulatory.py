@@ -14,6 +14,7 @@ from cds_service.review.sheet import Line, Sheet
 
 _HEART = ("I51.4", "I51.5", "I51.7", "I51.81", "I51.89", "I51.9")  # I51.4-I51.7, I51.89, I51.9
 _ESSENTIAL = ("I10", "I11", "I12", "I13")
+_HEART_WORDS = ("disease", "megaly", "hypertrophy", "myocarditis", "degeneration", "dysfunction", "enlarge")
 _ANGINA = (("I20.0", "I25.110"), ("I20.1", "I25.111"), ("I20.2", "I25.112"), ("I20.89", "I25.118"), ("I20.9", "I25.119"))
 _LATE_KIDNEY = ("N18.5", "N18.6")
 
@@ -34,7 +35,7 @@ def hypertension_with(sheet: Sheet, case: Case) -> Iterable[Change]:
     standing = sheet.under(*_ESSENTIAL)
     kidney = best(line for line in sheet.under("N18") if not _other_cause(line, case))
     failure = best(line for line in sheet.under("I50") if not _other_cause(line, case))
-    heart = failure or best(line for line in sheet.under(*_HEART) if not _other_cause(line, case))
+    heart = failure or best(line for line in sheet.under(*_HEART) if _names_heart_disease(line) and not _other_cause(line, case))
     code = _combined(
         failure=bool(failure or sheet.has("I11.0", "I13.0", "I13.2")),
         heart=bool(heart or sheet.has("I11", "I13")),
@@ -45,6 +46,11 @@ def hypertension_with(sheet: Sheet, case: Case) -> Iterable[Change]:
     for line in standing:
         if line.code != code:
             yield Exchange(line.code, code, text, least(hypertension, *(p for p in (kidney, heart) if p)), evidence(*parts))
+
+
+def _names_heart_disease(line: Line) -> bool:
+    """Tell whether the words are a disease, not the organ alone ("heart", "cardiac rehab")."""
+    return any(word in e.text.lower() for e in line.evidence for word in _HEART_WORDS)
 
 
 def _combined(*, failure: bool, heart: bool, kidney: str | None) -> str:

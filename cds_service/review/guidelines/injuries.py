@@ -51,4 +51,18 @@ def aftercare(sheet: Sheet, _case: Case) -> Iterable[Change]:
             yield Withhold(line.code, f"excluded by {injury.code} (7th character for subsequent care)")
 
 
-RULES = (superficial, aftercare)
+@rule(
+    "guideline.I.C.20.a",
+    "External causes accompany an injury",
+    f"{GUIDELINES}, I.C.20.a.1 and I.C.20.a.6",
+    Phase.EXCLUSION,
+    needs=("V", "W", "X", "Y"),
+)
+def external_cause(sheet: Sheet, _case: Case) -> Iterable[Change]:
+    """How it happened is coded beside the condition that it caused, never without one."""
+    if not sheet.has("S", "T", "M", "G56", "H", "L", "O9A"):
+        for line in sheet.under("V", "W", "X", "Y"):
+            yield Withhold(line.code, "excluded by I.C.20.a (no condition that it caused is coded)")
+
+
+RULES = (superficial, aftercare, external_cause)

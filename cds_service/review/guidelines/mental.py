@@ -6,6 +6,7 @@ Guidelines I.C.5.b.2, I.C.5.d, I.A.13; Alphabetic Index, "Alzheimer's".
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 
 from cds_service.review.case import Case
 from cds_service.review.guidelines.support import GUIDELINES, best, least
@@ -46,7 +47,7 @@ def dementia(sheet: Sheet, case: Case) -> Iterable[Change]:
     if cause is None:
         return
     for line in sheet.under("F03"):
-        combined = f"F02{line.code[3:]}"
+        combined = line.code.replace("F03.9", "F02.8").replace("F03", "F02")  # severity unspecified is .9 there and .8 here
         if case.codes.is_billable(combined):
             yield Exchange(line.code, combined, "The disease that causes the dementia is documented.", least(line, cause), cause.evidence)
     alzheimer = best(sheet.under("G30"))
@@ -54,4 +55,20 @@ def dementia(sheet: Sheet, case: Case) -> Iterable[Change]:
         yield Add("F02.80", alzheimer.confidence, alzheimer.evidence, "Alzheimer's disease is coded with the dementia that it brings.")
 
 
-RULES = (dementia, hierarchy)
+@rule(
+    "index.depression",
+    "Depression without further words",
+    "Alphabetic Index, Depression (acute) (mental) F32.A; tabular list, F32.9 Major depression NOS",
+    Phase.STATUS,
+    needs=("F32.9",),
+    yields=("F32.A",),
+    valid_from=date(2021, 10, 1),
+)
+def depression(sheet: Sheet, _case: Case) -> Iterable[Change]:
+    """"Depression" alone is F32.A; F32.9 is for major depression without further detail."""
+    words = " ".join(e.text.lower() for e in sheet.lines["F32.9"].evidence)
+    if "major" not in words and "mdd" not in words:
+        yield Exchange("F32.9", "F32.A", "The documentation says depression, not major depression.", alternative="Right if major depression is meant.")
+
+
+RULES = (depression, dementia, hierarchy)

@@ -31,13 +31,13 @@ TYPES = [
     "OperationOutcome", "Patient", "Practitioner", "Procedure", "ServiceRequest", "Unheard",
 ]  # fmt: skip
 NAMES = [
-    "id", "status", "code", "coding", "text", "display", "system", "subject", "patient", "reference", "encounter", "context", "date", "period", "start",
-    "end",
-    "valueQuantity", "value", "unit", "comparator", "valueString", "component", "referenceRange", "low", "high", "interpretation", "category", "class",
-    "content", "attachment", "data", "contentType", "url", "hash", "size", "section", "title", "div", "presentedForm", "conclusion", "relatesTo", "target", "author",
-    "contained", "medicationReference", "medicationCodeableConcept", "medication", "concept", "reasonReference", "reason", "entry", "resource", "fullUrl",
-    "issue", "extension", "modifierExtension", "name", "given", "family", "birthDate", "onsetDateTime", "effectivePeriod", "payor", "deviceName", "dosage",
-    "verificationStatus", "clinicalStatus", "finding", "itemCodeableConcept", "note", "qualification", "parameter", "quantityQuantity", "resourceType",
+    "id", "status", "code", "coding", "text", "display", "system", "subject", "patient", "reference", "encounter", "context", "date", "period",
+    "start", "end", "valueQuantity", "value", "unit", "comparator", "valueString", "component", "referenceRange", "low", "high", "interpretation",
+    "category", "class", "content", "attachment", "data", "contentType", "url", "hash", "size", "section", "title", "div", "presentedForm",
+    "conclusion", "relatesTo", "target", "author", "contained", "medicationReference", "medicationCodeableConcept", "medication", "concept",
+    "reasonReference", "reason", "entry", "resource", "fullUrl", "issue", "extension", "modifierExtension", "name", "given", "family", "birthDate",
+    "onsetDateTime", "effectivePeriod", "payor", "deviceName", "dosage", "verificationStatus", "clinicalStatus", "finding", "itemCodeableConcept",
+    "note", "qualification", "parameter", "quantityQuantity", "resourceType",
 ]  # fmt: skip
 WORDS = st.one_of(
     st.sampled_from(["Patient/p1", "Encounter/e1", "#a", "urn:uuid:a", "2026", "2026-03-01", "9999-12-31T23:59:60+14:00", "active", "%", "mg/dL", "replaces"]),
@@ -119,6 +119,7 @@ def test_any_markup_gives_text_or_a_typed_error(parts: list[str]) -> None:
     outcome(lambda: markup_text("".join(parts)))
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=300))
 def test_plain_text_comes_through(words: str) -> None:
     """A note of any Unicode text, sent as UTF-8, is read as it was written but for invisible characters and empty lines."""
@@ -133,6 +134,7 @@ def test_plain_text_comes_through(words: str) -> None:
     assert tidy(expected) == expected
 
 
+@settings(deadline=None)
 @given(
     st.floats(allow_nan=False, allow_infinity=False, min_value=-1e9, max_value=1e9), st.one_of(st.text(max_size=10), st.sampled_from(["mg/dL", "mmol/L", "%"]))
 )

@@ -89,7 +89,7 @@ def test_other_people_of_a_coverage_are_no_patients(read: Read) -> None:
 def test_what_is_about_a_group_is_left_out(said: Said) -> None:
     """R4 lets some resources have a Group, a Location or a Device as subject."""
     order = {"resourceType": "ServiceRequest", "id": "r", "subject": {"reference": "Group/g"}, "code": {"text": "x"}}
-    assert said(order) == [("ServiceRequest/r", "It is about a Group, not about a patient. Nothing to do: it is left out.")]
+    assert said(order) == [("ServiceRequest/r", "Its subject is not a patient (Group). Nothing to do: it is left out.")]
 
 
 def test_a_bundle_of_two_patients_is_refused(patient: dict[str, Any]) -> None:
@@ -157,7 +157,7 @@ def test_elements_of_the_wrong_type_are_named_and_the_rest_is_read(read: Read) -
     record = read(bad)
     assert [(o.value, o.canonical_unit) for o in record.observations] == [(9.1, "g/dL")]
     assert [(s.source, s.reason) for s in record.skipped] == [
-        ("Observation/o", "It was read without code.text, component[0].valueQuantity.value, which R4 has in another form. Correct it at its source.")
+        ("Observation/o", "Not in the form of R4, and so not read: code.text, component[0].valueQuantity.value. Correct it at its source.")
     ]
 
 
@@ -196,7 +196,7 @@ def test_deep_nesting_does_no_harm(read: Read) -> None:
 
 
 def test_three_hundred_resources_take_little_time(patient: dict[str, Any]) -> None:
-    """Validation by the models stays within a hook's half second: about 50 ms for 300 resources, here with room for a busy machine."""
+    """Validation by the models stays within a hook's half second: about 50 ms of work for 300 resources, here with room for a slower machine."""
     warm_up()
     result = {
         "resourceType": "Observation",
@@ -207,9 +207,9 @@ def test_three_hundred_resources_take_little_time(patient: dict[str, Any]) -> No
         "referenceRange": [{"low": {"value": 4}, "high": {"value": 6}}],
     }
     resources = [patient, *({**result, "id": f"o{i}"} for i in range(300))]
-    started = time.perf_counter()
+    started = time.process_time()
     record = read_resources(resources, patient_id="p1", today=TODAY)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.3
     assert {o.canonical_value for o in record.observations} == {99.0858}
 
 

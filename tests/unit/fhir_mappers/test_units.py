@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from fhir_mappers import units
+from fhir_mappers import analytes, units
 from fhir_mappers.analytes import ANALYTES
 
 
@@ -66,9 +68,18 @@ def test_every_usual_unit_is_understood() -> None:
     assert sorted({a.unit for a in ANALYTES.values() if not units.is_known(a.unit)}) == []
 
 
+def test_threads_share_one_registry() -> None:
+    """The first requests may come at the same moment: quantities of two registries can't be combined."""
+    units._made.cache_clear()
+    units._unit.cache_clear()
+    units._line.cache_clear()
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda loinc: units.canonical(5.5, "mmol/L", loinc), ["2345-7", "17861-6", "2160-0", "3094-0"] * 4))
+    assert {f[1] for f in found if f} == {"mg/dL"}
+    assert None not in found
+
+
 def test_no_test_is_listed_twice() -> None:
     """A LOINC code has one usual unit."""
-    from fhir_mappers import analytes
-
     listed = [code for _, codes in analytes._GROUPS for code in codes.split()]
     assert sorted({c for c in listed if listed.count(c) > 1}) == []

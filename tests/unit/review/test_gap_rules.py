@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cds_service.review import Knowledge
 from cds_service.review.gaps import faults
 from cds_service.review.gaps.language import Condition, Drug, GapRule, Measured, Said, referenced
+from tests.unit.review.conftest import of
+from tests.unit.review.gap_patients import patient_for, settled_patient
 
 
 def test_every_rule_passes_the_linter(knowledge: Knowledge) -> None:
@@ -47,3 +51,20 @@ def test_there_are_rules_of_every_family_but_too_few_are_a_loss(knowledge: Knowl
         "specificity", "acuity", "laterality", "linkage", "poa", "validation", "conflict", "indicator", "imaging", "recapture",
     }  # fmt: skip
     assert len(knowledge.gap_rules) >= 60
+
+
+def _rules() -> list[GapRule]:
+    return list(Knowledge.load().gap_rules)
+
+
+@pytest.mark.parametrize("rule", _rules(), ids=lambda r: r.id)
+def test_a_rule_asks_where_its_conditions_hold_and_is_silent_where_the_answer_is_documented(rule: GapRule, knowledge: Knowledge) -> None:
+    """Each rule: one invented patient for whom it asks a compliant question, one near miss."""
+    case, readings = patient_for(rule, knowledge)
+    asked = [q for q in of(case, readings, knowledge).queries if q.rule == rule.id]
+    assert len(asked) == 1
+    assert faults(asked[0]) == ()
+    assert asked[0].options[-2:] == ("Other (please specify)", "Unable to determine")
+    assert all(e.kind == "structured" or e.text for e in asked[0].indicators)
+    near, near_readings = settled_patient(rule, knowledge)
+    assert [q.id for q in of(near, near_readings, knowledge).queries if q.rule == rule.id] == []

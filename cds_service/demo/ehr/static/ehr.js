@@ -41,9 +41,12 @@ document.addEventListener("submit", async (event) => {
   for (const button of form.querySelectorAll("button")) button.disabled = true;
   await fill(target, form.action, { method: "POST", body });
   for (const button of form.querySelectorAll("button")) button.disabled = false;
-  if (target.id === "cards") {
-    target.focus();
-    target.scrollIntoView({ block: "nearest" });
+  // The button that had the focus may be gone: the answer takes it, so that the keyboard goes on from there.
+  const answer = target.id === "cards" ? target : target.querySelector(".done, .failed");
+  if (answer) {
+    answer.tabIndex = -1;
+    answer.focus();
+    answer.scrollIntoView({ block: "nearest" });
   }
 });
 

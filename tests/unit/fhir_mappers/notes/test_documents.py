@@ -79,6 +79,8 @@ def test_binary_resources_of_the_input_are_found(read: Read, document: Document)
     given = document(content=[{"attachment": {"contentType": "text/plain", "url": "Binary/b1"}}])
     binary = {"resourceType": "Binary", "id": "b1", "contentType": "text/plain; charset=latin1", "data": encoded("Übelkeit".encode("latin-1"))}
     assert only(read(given, binary)).text == "Übelkeit"
+    given["content"][0]["attachment"]["url"] = "/Binary/b1"
+    assert only(read(given, binary)).text == "Übelkeit"
     stu3 = {"resourceType": "Binary", "id": "b1", "contentType": "text/plain", "content": encoded("words")}
     assert only(read(given, stu3)).text == "words"
 
@@ -161,6 +163,7 @@ def test_a_date_in_the_future_is_left_out_and_said(read: Read, document: Documen
         ({"type": {"coding": [{"system": "http://loinc.org", "code": "18748-4"}]}}, True),
         ({"type": {"text": "Surgical pathology report"}}, True),
         ({"category": [{"text": "Radiology report"}]}, True),
+        ({"category": [{"coding": [{"system": "http://loinc.org", "code": "LP29684-5", "display": "Radiology"}]}]}, True),
         ({"type": {"text": "Discharge summary"}}, False),
         ({"type": {"text": "Radiation oncology consult"}}, False),
     ],
@@ -229,6 +232,13 @@ def test_a_report_with_an_unreadable_form_still_has_its_conclusion(read: Read) -
     assert "only its conclusion" in record.skipped[0].reason
 
 
+def test_a_note_sent_as_diagnostic_report_is_a_note(read: Read) -> None:
+    """US Core lets servers send a history and physical as DiagnosticReport: it is a provider's statement."""
+    form = [{"contentType": "text/plain", "data": encoded("Assessment: asthma")}]
+    code = {"coding": [{"system": "http://loinc.org", "code": "34117-2", "display": "History and physical note"}]}
+    assert only(read(report(code=code, presentedForm=form))).is_report is False
+
+
 def test_a_report_that_only_groups_results_is_no_note(read: Read) -> None:
     """A laboratory panel is read from its Observations."""
     record = read(report(result=[{"reference": "Observation/o1"}]))
@@ -258,7 +268,7 @@ def test_a_clinical_impression_is_a_note(read: Read) -> None:
     note = only(read(given))
     assert note.text == "Seen for fatigue.\n\nFindings\n\n- Iron deficiency anemia\n\nAssessment\n\nLikely from menorrhagia.\n\nRecheck in June."
     assert [s.title for s in note.sections] == ["Findings", "Assessment"]
-    assert (note.author, note.author_role) == ("Cara Hill, NP", "nurse practitioner")
+    assert (note.author, note.author_role) == ("Cara Hill, NP", "advanced practice provider")
 
 
 @pytest.mark.parametrize(
@@ -266,7 +276,8 @@ def test_a_clinical_impression_is_a_note(read: Read) -> None:
     [
         ({"display": "Ann Field, MD"}, "physician"),
         ({"display": "Dr. Ann Field, M.D."}, "physician"),
-        ({"display": "Pat Moss, PA-C"}, "physician assistant"),
+        ({"display": "Pat Moss, PA-C"}, "advanced practice provider"),
+        ({"display": "Cara Hill, FNP-BC"}, "advanced practice provider"),
         ({"display": "Di Etta, RDN, LDN"}, "dietitian"),
         ({"display": "Nora Field"}, None),
         ({"reference": "PractitionerRole/x1"}, "pharmacist"),

@@ -100,6 +100,14 @@ def test_html_keeps_headings_lists_and_tables() -> None:
     assert extract(HTML.encode(), "text/html; charset=utf-8").text == HTML_TEXT
 
 
+def test_struck_out_words_are_not_read() -> None:
+    """What an author took back is no documentation: HTML del, s, strike; C-CDA revised="delete"."""
+    assert extract(b"<p>Asthma, <del>COPD</del><s>x</s><strike>y</strike> mild</p>", "text/html").text == "Asthma, mild"
+    section = '<section><text>Asthma, <content revised="delete">COPD</content>mild</text></section>'
+    body = f"<component><structuredBody><component>{section}</component></structuredBody></component>"
+    assert extract(f'<ClinicalDocument xmlns="urn:hl7-org:v3">{body}</ClinicalDocument>'.encode(), "text/xml").text == "Asthma, mild"
+
+
 def test_html_declares_its_character_set_itself() -> None:
     """meta charset."""
     data = '<html><head><meta charset="windows-1252"></head><body>déjà</body></html>'.encode("cp1252")
@@ -161,12 +169,29 @@ def test_pdf_text_layer_is_read_page_by_page(caplog: pytest.LogCaptureFixture) -
         (pdf("words"), "words"),
         (b"words", "words"),
         (b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><p>words</p></html>', "words"),
+        ("wörds".encode("utf-16"), "wörds"),
     ],
 )
 def test_an_undeclared_format_is_found_from_the_first_bytes(data: bytes, text: str) -> None:
     """application/octet-stream or nothing says nothing."""
     assert extract(data, "application/octet-stream").text == text
     assert extract(data, "").text == text
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "text"),
+    [
+        (CDA.encode("latin-1"), "text/plain", "Assessment"),
+        (HTML.encode(), "text/plain", "Assessment"),
+        (rb"{\rtf1 words}", "text/html", "words"),
+        (pdf("words"), "text/plain", "words"),
+        (b'<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" "x.dtd"><html><p>words</p></html>', "application/xhtml", "words"),
+        (b'<?xml version="1.0"?><!DOCTYPE html><html><p>words</p></html>', "text/xml", "words"),
+    ],
+)
+def test_a_plainly_wrong_format_is_seen_through(data: bytes, kind: str, text: str) -> None:
+    """Servers call C-CDA text/plain, RTF text/html, XHTML application/xhtml."""
+    assert extract(data, kind).text.split("\n")[0] == text
 
 
 BOMB = b'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]><l>&b;</l>'
@@ -182,9 +207,11 @@ EXTERNAL = b'<!DOCTYPE l [<!ENTITY x SYSTEM "file:///etc/passwd">]><l>&x;</l>'
         (b"<a/>", "application/xml", "not a C-CDA document"),
         (b'<ClinicalDocument xmlns="urn:hl7-org:v3"/>', "application/cda+xml", "no body"),
         (b"<div>" * 5000 + b"words", "text/html", "nested deeper"),
+        (b"<p>" + b"x" * 4_000_000, "text/html", "larger than 4 million characters"),
         (pdf(*["x"] * 201), "application/pdf", "has 201 pages"),
         (pdf(""), "application/pdf", "it is a scan"),
         (b"%PDF-1.4 broken", "application/pdf", "can't be read"),
+        (b"<x>&b;</x>", "text/xml", "not well-formed"),
         (b"no rtf", "text/rtf", "declared as RTF, and isn't"),
         (b"\x89PNG\r\n\x1a\n\0\0", "image/png", "type image/png are not read. Send one of: "),
         (b"\0\1\2", "application/octet-stream", "type unknown are not read"),

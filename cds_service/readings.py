@@ -1,0 +1,55 @@
+"""What was read lately: an EHR fires several hooks on one chart within minutes, and the notes are the same.
+
+Kept in memory only, for a quarter of an hour and in bounded number; found by a hash of the note's text, so that a changed
+note is read anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from onnx_models import NoteReading
+
+Sections = Sequence[tuple[str, int, int]]
+
+
+class RecentReadings:
+    """Complete readings of notes, each for `seconds` (0: none is kept), at most `most` of them. Safe to share between threads."""
+
+    def __init__(self, *, most: int = 256, seconds: float = 900, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._clock = clock
+        self._kept: OrderedDict[bytes, tuple[float, NoteReading]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def recall(self, text: str, sections: Sections) -> NoteReading | None:
+        """Return the reading of this note, or None if it wasn't read lately."""
+        with self._lock:
+            self._forget_old()
+            found = self._kept.get(_key(text, sections))
+            return found[1] if found else None
+
+    def keep(self, text: str, sections: Sections, reading: NoteReading) -> None:
+        """Keep a reading, unless parts of the note were left out: those may fit the time of the next call."""
+        if reading.unread or self._seconds <= 0:
+            return
+        with self._lock:
+            self._kept[_key(text, sections)] = (self._clock(), reading)
+            self._kept.move_to_end(_key(text, sections))
+            self._forget_old()
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+
+    def _forget_old(self) -> None:
+        oldest = self._clock() - self._seconds
+        while self._kept and next(iter(self._kept.values()))[0] < oldest:
+            self._kept.popitem(last=False)
+
+
+def _key(text: str, sections: Sections) -> bytes:
+    return hashlib.sha256(repr((text, tuple(sections))).encode()).digest()
