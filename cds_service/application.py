@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import uuid4
 
+from cds_service.backlog import Backlog
 from cds_service.config import Settings
 from cds_service.errors import ConfigurationError
 from cds_service.readings import RecentReadings
@@ -85,8 +86,8 @@ class Reviewer:
         info = self.coder.model
         return ModelUsed(info.name, info.version, info.sha256)
 
-    def review(self, record: EncounterRecord, *, deadline: float | None = None) -> CodingReview:
-        """Return the review of a record; what can't be read before `deadline` (monotonic seconds) is told in its coverage.
+    def review(self, record: EncounterRecord, *, deadline: float | None = None, later: Callable[[Note], object] | None = None) -> CodingReview:
+        """Return the review of a record; what can't be read before `deadline` (monotonic seconds) is told in its coverage and given to `later`.
 
         Raises:
             NoCodeSetInForce: no release of the code set is in force on the date of service.
@@ -96,6 +97,8 @@ class Reviewer:
         skipped = [SkippedNote(s.source, s.reason) for s in record.skipped]
         for note in by_priority(record):
             reading = self._read(note, deadline, must=not readings)
+            if later is not None and (reading is None or reading.unread):
+                later(note)
             if reading is None:
                 skipped.append(SkippedNote(note.source, "Not read: the time of this call ran out. Open the review to have every note read."))
             elif reading.language != "en":
@@ -116,6 +119,12 @@ class Reviewer:
             skipped=tuple(skipped),
             timing_ms=(("reading", round(reading_ms, 1)),),
         )
+
+    def read(self, note: Note) -> NoteReading:
+        """Return the reading of a whole note, and remember it."""
+        reading = self._read(note, None, must=True)
+        assert reading is not None
+        return reading
 
     def _read(self, note: Note, deadline: float | None, *, must: bool) -> NoteReading | None:
         """Return the reading of a note; None where there is no time for it, unless it `must` be read."""
@@ -138,6 +147,7 @@ class Application:
         self.settings = settings
         self.store = store
         self.reviewer = Reviewer(coder, knowledge, recent=RecentReadings(seconds=settings.remember_minutes * 60))
+        self._backlog = Backlog(self.reviewer.read) if settings.remember_minutes else None
 
     @classmethod
     def load(cls, settings: Settings) -> Application:
@@ -152,6 +162,12 @@ class Application:
         application = cls(settings, reviewer.coder, reviewer.knowledge, store)
         _LOG.info("model loaded", extra={"fields": {"provider": application.provider, "model": reviewer.model.name, "version": reviewer.model.version}})
         return application
+
+    def close(self) -> None:
+        """Stop reading afterwards, and close the store."""
+        if self._backlog:
+            self._backlog.close()
+        self.store.close()
 
     @property
     def coder(self) -> Coder:
@@ -169,8 +185,8 @@ class Application:
         return self.coder.model.provider
 
     def review(self, record: EncounterRecord, *, deadline: float | None = None) -> CodingReview:
-        """Return the review of a record; see `Reviewer.review`."""
-        return self.reviewer.review(record, deadline=deadline)
+        """Return the review of a record; see `Reviewer.review`. What there was no time for is read afterwards and remembered."""
+        return self.reviewer.review(record, deadline=deadline, later=self._backlog.add if self._backlog else None)
 
     def keep(self, tenant: str, document: dict[str, Any], cards: Iterable[CardIssued] = ()) -> None:
         """Keep a review without the words of its notes, and the cards drawn from it."""

@@ -40,23 +40,24 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applicatio
     folder: Path = tmp_path_factory.mktemp("service")
     loaded = Application.load(Settings(database_url=f"sqlite:///{folder / 'test.sqlite'}", open=True))
     yield loaded
-    loaded.store.close()
+    loaded.close()
 
 
 @pytest.fixture
 def make_application(application: Application, tmp_path: Path) -> Iterator[Callable[..., Application]]:
     """Returns applications with other settings that share the loaded model and tables."""
-    stores: list[ReviewStore] = []
+    made: list[Application] = []
 
     def make(**changes: Any) -> Application:
-        url = f"sqlite:///{tmp_path / f'{len(stores)}.sqlite'}"
+        url = f"sqlite:///{tmp_path / f'{len(made)}.sqlite'}"
         settings = replace(application.settings, **{"database_url": url, **changes})
-        stores.append(ReviewStore(settings.database_url, handle_hours=settings.handle_hours))
-        return Application(settings, application.coder, application.knowledge, stores[-1])
+        store = ReviewStore(settings.database_url, handle_hours=settings.handle_hours)
+        made.append(Application(settings, application.coder, application.knowledge, store))
+        return made[-1]
 
     yield make
-    for store in stores:
-        store.close()
+    for each in made:
+        each.close()
 
 
 @pytest.fixture(scope="session")

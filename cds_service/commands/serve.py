@@ -16,8 +16,8 @@ import waitress
 from cds_service.application import Application
 from cds_service.config import DEFAULT_PUBLIC_URL, Settings, is_loopback
 from cds_service.errors import ConfigurationError
+from cds_service.logs import log_to_stderr
 from cds_service.web import create_app
-from cds_service.web.logs import log_to_stderr
 
 _LOG = logging.getLogger(__name__)
 _LOOPBACK = "127.0.0.1"
@@ -44,7 +44,7 @@ def serve(host: str, port: int, open_mode: bool, config: Path | None) -> None:
         try:
             run(application, door)
         finally:
-            application.store.close()
+            application.close()
 
 
 def listening(host: str, port: int) -> socket.socket:

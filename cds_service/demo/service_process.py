@@ -11,7 +11,7 @@ from cds_service.commands.serve import listening, run
 from cds_service.config import OPEN_CLIENT, Client, Settings
 from cds_service.demo.child import read_options, when_parent_ends
 from cds_service.demo.ehr.site import CLIENT_ID, CODER, NAME
-from cds_service.web.logs import log_to_stderr
+from cds_service.logs import log_to_stderr
 
 
 def settings(options: dict[str, Any]) -> Settings:
@@ -43,7 +43,7 @@ def main() -> None:
         try:
             run(application, door)
         finally:
-            application.store.close()
+            application.close()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """CDS Hooks: services, hook calls, prefetch, cards and feedback. Knows no Flask."""
 
 from cds_service.hooks.card import Card, pruned
-from cds_service.hooks.coverage import coverage_extension, unread_card, with_coverage
+from cds_service.hooks.coverage import coverage_extension, with_coverage
 from cds_service.hooks.feedback import read_feedback
 from cds_service.hooks.prefetch import complete
 from cds_service.hooks.profile import Place, dressed
@@ -25,6 +25,5 @@ __all__ = [
     "pruned",
     "read_feedback",
     "read_request",
-    "unread_card",
     "with_coverage",
 ]

@@ -33,12 +33,13 @@ def coverage_extension(finding: Finding) -> dict[str, Any]:
 def with_coverage(cards: Sequence[Card], finding: Finding) -> list[Card]:
     """Return the cards, the first of them with a line on notes that were not read, or not without a remark."""
     told = _notes_told(finding)
-    if not cards or not told:
+    if not cards or not told or cards[0].topic is Topic.UNREAD:
         return list(cards)
     read = frozenset(finding.review.coverage.notes_read)
     counts = ((len(told - read), "not read"), (len(told & read), "read in part or with a reservation"))
     words = ", ".join(f"{number} {what}" for number, what in counts if number)
-    line = f"_Of {len(read | told)} notes: {words}. The review tells which, and why._"
+    total = len(read | told)
+    line = f"_Of {total} note{'s' if total > 1 else ''}: {words}. The review tells which, and why._"
     return [replace(cards[0], detail=f"{cards[0].detail}\n\n{line}"), *cards[1:]]
 
 

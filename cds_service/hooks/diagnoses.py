@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cds_service.hooks.card import Card, Indicator, NewCondition, OverrideReason, Suggestion, Topic, uuid_of
 from cds_service.hooks.registry import Finding
 from cds_service.hooks.words import escaped, how_sure, quoted, shortened
-from cds_service.review.model import CodeAssignment, CodingReview, Evidence, EvidenceKind
+from cds_service.review.model import CodeAssignment, CodingReview, Evidence, EvidenceKind, Role
 from fhir_mappers import EncounterRecord, Note
 from fhir_mappers.systems import ICD10CM
 
@@ -21,13 +21,14 @@ OVERRIDE_REASONS = (
 
 
 def diagnosis_card(finding: Finding) -> Card | None:
-    """Return the card of diagnoses that the notes support and the visit's list lacks; None where there is none.
+    """Return the card of diagnoses that the notes support and the visit's list lacks, the surest first; None where there is none.
 
     Where the call names no encounter there is no visit's list, and the problem list takes its place.
     """
     category = "encounter-diagnosis" if finding.request.context.encounter_id else "problem-list-item"
     listed = recorded_codes(finding.record, category)
     wanted = [d for d in finding.review.diagnoses if d.billable and d.code not in listed]
+    wanted.sort(key=lambda d: (d.role is not Role.PRINCIPAL, -d.confidence))
     return card_of(finding, wanted, topic=Topic.DIAGNOSES, category=category) if wanted else None
 
 

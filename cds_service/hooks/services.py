@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 
 from cds_service.hooks.card import Card, Indicator
+from cds_service.hooks.coverage import unread_card
 from cds_service.hooks.diagnoses import diagnosis_card
 from cds_service.hooks.gaps import gap_card
 from cds_service.hooks.orders import order_card
@@ -43,7 +44,7 @@ _ORDERING = {**_CHART, "coverages": _of_patient("Coverage", "&status=active")}
 
 
 def _on_opening(finding: Finding) -> Sequence[Card]:
-    return _present(diagnosis_card(finding), gap_card(finding))
+    return _present(diagnosis_card(finding), gap_card(finding)) or _present(unread_card(finding))
 
 
 def _at_start(finding: Finding) -> Sequence[Card]:
@@ -53,7 +54,7 @@ def _at_start(finding: Finding) -> Sequence[Card]:
 
 def _at_discharge(finding: Finding) -> Sequence[Card]:
     # The record closes: an open question weighs more than one more code.
-    return _present(gap_card(finding, indicator=Indicator.WARNING), diagnosis_card(finding))
+    return _present(gap_card(finding, indicator=Indicator.WARNING), diagnosis_card(finding)) or _present(unread_card(finding))
 
 
 def _on_order(finding: Finding) -> Sequence[Card]:

@@ -20,7 +20,6 @@ from cds_service.hooks import (
     pruned,
     read_feedback,
     read_request,
-    unread_card,
     with_coverage,
 )
 from cds_service.review.document import to_document
@@ -53,7 +52,7 @@ def blueprint(application: Application, registry: Registry, metrics: Metrics) ->
         deadline = max(g.arrival + settings.hook_budget_ms / 1000, time.monotonic() + _LEAST_READING_S)
         review = application.review(record, deadline=deadline)
         finding = Finding(asked, record, review, application.coder.read)
-        cards = with_coverage(service.draw(finding), finding) or [c for c in [unread_card(finding)] if c is not None]
+        cards = with_coverage(service.draw(finding), finding)
         application.keep(client.tenant, to_document(review), [_issued(c, service) for c in cards])
         metrics.count_notes(review)
         for card in cards:

@@ -23,6 +23,7 @@ from cds_service.errors import (
     UnknownServiceError,
     UpstreamError,
 )
+from cds_service.logs import told_of
 from fhir_mappers import FhirError, ServerError
 
 _LOG = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ def _store(error: SQLAlchemyError) -> Response:
 
 
 def _defect(error: Exception) -> Response:
-    _LOG.error("defect", exc_info=error)
+    _LOG.error("defect", extra={"fields": told_of(error)})
     return _answer(Problem(500, "internal", "The service failed.", "Try again; if it stays, tell the operator the time of the call."))
 
 

@@ -93,6 +93,18 @@ def test_notes_read_lately_need_no_time(application: Application) -> None:
     assert len(coder.texts) == 2
 
 
+def test_what_is_left_is_read_afterwards(application: Application) -> None:
+    """Notes left, wholly or in part, are given to be read later."""
+    later: list[Note] = []
+    chart = record(note("old", 3), note("new", 4))
+    Reviewer(ScriptedCoder(), application.knowledge).review(chart, deadline=time.monotonic() - 1, later=later.append)
+    assert [n.title for n in later] == ["old"]
+    later.clear()
+    partial = ScriptedCoder(unread=(Section("ros", "", 0, 1),))
+    Reviewer(partial, application.knowledge).review(chart, later=later.append)
+    assert [n.title for n in later] == ["new", "old"]
+
+
 def test_sections_left_are_told(application: Application) -> None:
     """Sections that the engine left out are named."""
     coder = ScriptedCoder(unread=(Section("social", "Social History", 0, 1), Section("ros", "", 0, 1)))

@@ -23,7 +23,7 @@ from cds_service.application import Application, Reviewer
 from cds_service.commands.code import code
 from cds_service.commands.serve import check_exposure, listening
 from cds_service.errors import ConfigurationError
-from cds_service.web.logs import JsonLines
+from cds_service.logs import JsonLines
 
 NOTE = "Assessment:\n1. Chronic obstructive pulmonary disease, stable.\n2. Essential hypertension. Denies chest pain.\n"
 Call = Callable[..., dict[str, Any]]

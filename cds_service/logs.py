@@ -22,10 +22,15 @@ class JsonLines(logging.Formatter):
             "event": record.getMessage(),
         }
         line |= getattr(record, "fields", {})
-        if record.exc_info and record.exc_info[0]:
-            line["error"] = record.exc_info[0].__name__
-            line["at"] = [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(record.exc_info[2])[-8:]]
+        if record.exc_info and record.exc_info[1]:
+            line |= told_of(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def told_of(error: BaseException) -> dict[str, object]:
+    """Return what a log may hold of an exception: its type and the places in the code, never its text."""
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    return {"error": type(error).__name__, "at": [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames]}
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:
