@@ -142,13 +142,16 @@ def restore(document: Document, record: EncounterRecord) -> tuple[Document, tupl
     except EvidenceError:
         pass  # find out which
     restored = deepcopy(document)
+    unread = {skipped.source for skipped in record.skipped}  # what can't be read just now hasn't changed
     changed: dict[str, None] = {}
     for evidence in evidences(restored):
         try:
             evidence.update(with_text({"evidence": [evidence]}, record)["evidence"][0])
         except EvidenceError:
             evidence["stale"] = True
-            changed[evidence["source"]] = None
+            source = evidence["source"]
+            if source not in unread and source.partition("/")[0] not in unread:
+                changed[source] = None
     return restored, tuple(changed)
 
 

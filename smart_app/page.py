@@ -28,6 +28,17 @@ _MANNERS = {
     "historical": "history",
     "family": "family",
 }
+_KINDS = {
+    "Observation": "a result",
+    "MedicationRequest": "a medication",
+    "MedicationStatement": "a medication",
+    "Condition": "a problem or diagnosis",
+    "ServiceRequest": "an order",
+    "DeviceRequest": "an order",
+    "DocumentReference": "a note that is gone",
+    "DiagnosticReport": "a report that is gone",
+    "Composition": "a note that is gone",
+}
 # Beginnings of `NotCoded.reason`, and the heading under which such findings stand.
 _LEFT_OUT = (
     ("uncertain", "Uncertain, and outpatients are coded to certainty"),
@@ -178,7 +189,7 @@ class Page:
     def changed_titles(self) -> tuple[str, ...]:
         """Titles of what isn't any more as the review has read it."""
         titles = {note.source: note.title for note in self.notes}
-        return tuple(titles.get(source, source) for source in self.chart.changed)
+        return tuple(dict.fromkeys(titles.get(source) or _KINDS.get(source.partition("/")[0], "a value") for source in self.chart.changed))
 
     @property
     def added_titles(self) -> tuple[str, ...]:

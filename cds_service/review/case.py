@@ -6,6 +6,7 @@ Nothing here decides. A case answers questions ("where is this said, and how is 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -15,13 +16,15 @@ from cds_service.review.codeset import ICD10CM, CodeSet
 from cds_service.review.cues import lower
 from cds_service.review.model import Evidence, EvidenceKind
 from fhir_mappers.record import EncounterRecord, Note, Setting
-from onnx_models.reading import Assertion, Certainty, Mention, NoteReading
+from onnx_models.reading import Assertion, Certainty, Mention, NoteReading, Polarity
 
 if TYPE_CHECKING:
     from cds_service.review.knowledge import Knowledge
 
 LEADING = ("diagnosis", "assessment_plan", "impression", "plan")  # sections in which a provider concludes
 _ITEM = 25  # characters that may stand before and after a condition that is an item of a list
+_NEGATION = re.compile(r"(?:no(?: known| evidence of| history of| signs of)?|denies|negative for|without)\s+(?!longer|more|less|further)\w", re.I)
+_ITEM_ENDS = (",", ":", ";", "(", ".")
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -85,7 +88,10 @@ class Case:
         if reading is None or evidence.begin is None or evidence.end is None:
             return False
         sentence = next((s for s in reading.sentences if s.begin <= evidence.begin < s.end), None)
-        return sentence is not None and evidence.begin - sentence.begin <= _ITEM and sentence.end - evidence.end <= _ITEM
+        if sentence is None or evidence.begin - sentence.begin > _ITEM:
+            return False
+        note = next(n for n in self.notes if n.source == evidence.source)
+        return sentence.end - evidence.end <= _ITEM or note.text[evidence.end : evidence.end + 1] in _ITEM_ENDS
 
     def _find(self, cue: str) -> Iterable[Evidence]:
         for note in self.notes:
@@ -120,9 +126,17 @@ def _age(note: Note) -> tuple[datetime, str]:
     return when if when.tzinfo else when.replace(tzinfo=UTC), note.source
 
 
+def _negated_inside(mention: Mention) -> Mention:
+    """Return a mention that begins with its own negation ("No diabetes") as negated."""
+    if mention.assertion.polarity is Polarity.AFFIRMED and _NEGATION.match(mention.text):
+        return replace(mention, assertion=replace(mention.assertion, polarity=Polarity.NEGATED))
+    return mention
+
+
 def _statements(notes: Iterable[Note], readings: Mapping[str, NoteReading], sha256: Mapping[str, str]) -> Iterable[Statement]:
     for order, note in enumerate(notes):
-        for mention in sorted(readings[note.source].mentions, key=lambda m: (m.begin, m.end)):
+        for found in sorted(readings[note.source].mentions, key=lambda m: (m.begin, m.end)):
+            mention = _negated_inside(found)
             words = note.text[mention.begin : mention.end]
             place = (mention.begin, mention.end, mention.section, mention.assertion)
             yield Statement(note, order, mention, Evidence(EvidenceKind.NOTE, note.source, words, *place, sha256[note.source], note.date))

@@ -86,22 +86,24 @@ def _use_additional(codes: CodeSet, code: str) -> tuple[CodeRange, ...]:
 
 def _key(line: Line, case: Case) -> tuple[object, ...]:
     code = line.code
-    rank, at = _prominence(line, case)
+    rank, age, at = _prominence(line, case)
     return (
         not may_be_first(code, case.codes),
         not (code.startswith(_EXAM) and not case.inpatient) and not (code.startswith("O") and code[1] in "0123456789"),
         code.startswith(_STATUS),
         code.startswith("R") and rank > 0,
         rank,
+        age,
         at,
         -line.confidence,
         code,
     )
 
 
-def _prominence(line: Line, case: Case) -> tuple[int, int]:
-    """Return how prominently a line is documented: rank of its best mention and the offset of that mention."""
-    return min(((_rank(e, case), e.begin or 0) for e in line.evidence), default=(9, 0))
+def _prominence(line: Line, case: Case) -> tuple[int, int, int]:
+    """Return how prominently a line is documented: rank of its best mention, how many notes are newer, and its offset there."""
+    order = {note.source: len(case.notes) - at for at, note in enumerate(case.notes)}
+    return min(((_rank(e, case), order.get(e.source, 0), e.begin or 0) for e in line.evidence), default=(9, 0, 0))
 
 
 def _rank(evidence: Evidence, case: Case) -> int:

@@ -26,14 +26,14 @@ _SIDES = ("right", "left", "bilateral")
 
 # What a title says beyond its parent's, and how far that goes beyond silent documentation.
 _BEYOND: tuple[tuple[re.Pattern[str], int], ...] = (
-    (re.compile(r"\bunspecified\b|\bnot otherwise specified\b"), 4),
+    (re.compile(r"\bunspecified\b|\bnot otherwise specified\b|\bnot specified as\b"), 4),
     (re.compile(r"\bwithout\b|\buncomplicated\b|\bnot intractable\b"), 2),
     (re.compile(r"\bwith(?! or without\b)\b(?! unspecified)"), -4),
     (re.compile(r"\bwith unspecified complications?\b|\bin remission\b|\bin diseases classified elsewhere\b|\bdue to\b"), -6),
     (re.compile(r"^other\b(?! and unspecified)|\bother specified\b|\bnot elsewhere classified\b"), -5),
     (re.compile(r"\b(?:right|left|bilateral|male)\b"), -3),
     (re.compile(r"(?<!not )\bintractable\b"), -3),
-    (re.compile(r"\b(?:acute|chronic|mild|moderate|severe|recurrent|secondary|congenital|first|second|third)\b"), -2),
+    (re.compile(r"(?<!not specified as )\b(?:acute|chronic|mild|moderate|severe|recurrent|secondary|congenital|first|second|third)\b"), -2),
 )
 
 

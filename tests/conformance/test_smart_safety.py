@@ -259,12 +259,27 @@ def test_a_note_that_changed_is_said_and_its_words_are_not_guessed(stage: Stage)
     assert page.status_code == 200
     assert "has changed since this review" in page.text
     assert 'class="words ' not in page.text.split('class="side"')[0]
-    assert "its words aren&#39;t shown" in page.text or "its words aren't shown" in page.text
+    assert "(Progress note)" in page.text
+    assert "words aren&#39;t shown" in page.text
     fresh = browser.post(f"{first.url}/fresh", data={"csrf": browser.csrf(page)}, timeout=20)
     assert fresh.status_code == 200
     assert "has changed since this review" not in fresh.text
     assert shown_review(fresh) != shown_review(first)
     assert 'class="words ' in fresh.text
+
+
+def test_a_value_that_can_not_be_read_just_now_has_not_changed(stage: Stage) -> None:
+    """Where a search fails, what rested on it is shown as not readable now; nothing claims that the record has changed."""
+    browser = stage.browser()
+    first = stage.open(browser)
+    assert "Insulin glargine" in first.text
+    stage.ehr.behaviour.fhir_status = {"MedicationRequest": 500}
+    page = browser.get(first.url, timeout=20)
+    assert "as it can be read now" in page.text
+    assert "has changed since this review" not in page.text
+    stage.ehr.behaviour.fhir_status = {}
+    del stage.ehr.resources[f"MedicationRequest/{PATIENT}-insulin"]
+    assert "has changed since this review</strong> (a medication)" in browser.get(first.url, timeout=20).text
 
 
 def test_a_note_that_came_later_is_said(stage: Stage) -> None:

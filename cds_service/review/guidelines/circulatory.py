@@ -5,7 +5,7 @@ Guidelines I.C.9.a to I.C.9.e.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from cds_service.review.case import Case
 from cds_service.review.guidelines.support import GUIDELINES, best, evidence, least
@@ -15,6 +15,7 @@ from cds_service.review.sheet import Line, Sheet
 _HEART = ("I51.4", "I51.5", "I51.7", "I51.81", "I51.89", "I51.9")  # I51.4-I51.7, I51.89, I51.9
 _ESSENTIAL = ("I10", "I11", "I12", "I13")
 _HEART_WORDS = ("disease", "megaly", "hypertrophy", "myocarditis", "degeneration", "dysfunction", "enlarge")
+_PAST = 0.6  # confidence in the history of an event that is mentioned as past
 _ANGINA = (("I20.0", "I25.110"), ("I20.1", "I25.111"), ("I20.2", "I25.112"), ("I20.89", "I25.118"), ("I20.9", "I25.119"))
 _LATE_KIDNEY = ("N18.5", "N18.6")
 
@@ -115,7 +116,6 @@ def angina(sheet: Sheet, case: Case) -> Iterable[Change]:
     "Old myocardial infarction",
     f"{GUIDELINES}, I.C.9.e.1 and I.C.9.e.4; Alphabetic Index, Infarct, myocardium, healed or old",
     Phase.STATUS,
-    needs=("I21", "I22"),
     yields=("I25.2",),
 )
 def old_infarction(sheet: Sheet, case: Case) -> Iterable[Change]:
@@ -123,6 +123,7 @@ def old_infarction(sheet: Sheet, case: Case) -> Iterable[Change]:
     for line in sheet.under("I21", "I22"):
         if _all_past(line, case, "past_event"):
             yield Exchange(line.code, "I25.2", "The infarction is documented as past.")
+    yield from _history(sheet, ("I21", "I22"), "I25.2")
 
 
 @rule(
@@ -130,7 +131,6 @@ def old_infarction(sheet: Sheet, case: Case) -> Iterable[Change]:
     "Stroke in the past",
     f"{GUIDELINES}, I.C.9.d.3",
     Phase.STATUS,
-    needs=("I63", "I61", "I60", "G45.9"),
     yields=("Z86.73", "Z86.79"),
 )
 def old_stroke(sheet: Sheet, case: Case) -> Iterable[Change]:
@@ -139,6 +139,15 @@ def old_stroke(sheet: Sheet, case: Case) -> Iterable[Change]:
         if _all_past(line, case, "past_event"):
             history = "Z86.79" if line.code.startswith(("I60", "I61")) else "Z86.73"
             yield Exchange(line.code, history, "The event is documented as past, and no deficit is said to remain.")
+    if not sheet.has("I69"):
+        yield from _history(sheet, ("I63", "G45.9"), "Z86.73")
+
+
+def _history(sheet: Sheet, events: tuple[str, ...], history: str) -> Iterator[Change]:
+    """Report the history of an event that is stated as past only."""
+    past = tuple(e for n in sheet.left_out if n.reason == "historical" and n.code.startswith(events) for e in n.evidence)
+    if past and not sheet.has(*events, history):
+        yield Add(history, _PAST, past, "The event is documented as past.")
 
 
 def _all_past(line: Line, case: Case, cue: str) -> bool:

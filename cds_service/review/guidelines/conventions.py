@@ -6,8 +6,9 @@ Guidelines I.A.12.a, I.A.13, I.B.2, I.B.18; notes of the tabular list.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import combinations
 
 from cds_service.review.case import Case
 from cds_service.review.codeset import CodeSet, references
@@ -35,7 +36,7 @@ def less_specific(sheet: Sheet, case: Case) -> Iterable[Change]:
 @lru_cache(maxsize=65536)
 def vaguer(codes: CodeSet, one: str, other: str) -> bool:
     """Tell whether `one` says, of the same category, nothing that `other` doesn't say more exactly."""
-    if one == other or one[:3] != other[:3]:
+    if one == other or one[:3] != other[:3] or codes.title(other).lower().startswith("other"):
         return False
     first, second = codes.title(one).lower(), codes.title(other).lower()
     if "unspecified" not in first or (first.count("unspecified") <= second.count("unspecified") and len(codes.stem(one)) >= len(codes.stem(other))):
@@ -78,27 +79,29 @@ def is_etiology(codes: CodeSet, code: str, manifestation: str) -> bool:
 )
 def excludes1(sheet: Sheet, case: Case) -> Iterable[Change]:
     """Two codes that an Excludes1 note forbids together don't leave the review together."""
-    kept: list[Line] = []
-    for line in sorted(sheet, key=lambda line: _standing(line, case.codes)):
-        excluding = next((other for other in kept if case.codes.excludes1(line.code, other.code)), None)
-        if excluding is None:
-            kept.append(line)
-        else:
-            reason = f"excluded by {excluding.code} (Excludes1)"
-            yield Withhold(line.code, reason, excluding.code, "Right if the two conditions are unrelated, and then beside it.")
+    ordered = sorted(sheet, key=lambda line: _standing(line, case.codes))
+    lost: set[str] = set()
+    for one, other in combinations(ordered, 2):
+        if one.code in lost or other.code in lost or not case.codes.excludes1(one.code, other.code):
+            continue
+        keeper, loser = (other, one) if _yields_to(one, other, case.codes) else (one, other)
+        lost.add(loser.code)
+        reason = f"excluded by {keeper.code} (Excludes1)"
+        yield Withhold(loser.code, reason, keeper.code, "Right if the two conditions are unrelated, and then beside it.")
+
+
+def _yields_to(one: Line, other: Line, codes: CodeSet) -> bool:
+    """Tell whether `one`, though it claims its place first, gives way: only the note at `one` names `other` as the code to use instead."""
+    if other.code[0] in "RZ":
+        return False
+    names = any(other.code in r for r in codes.excluded_with(one.code))
+    return names and not any(one.code in r for r in codes.excluded_with(other.code))
 
 
 def _standing(line: Line, codes: CodeSet) -> tuple[object, ...]:
     """Return the order in which lines claim their place: a diagnosis before a symptom, the specific before the unspecified."""
     title = codes.title(line.code).lower()
     return line.code[0] == "R", line.code[0] == "Z", "unspecified" in title, -line.confidence, line.code
-
-
-def pairs(lines: Iterable[Line], codes: CodeSet) -> Iterator[tuple[Line, Line]]:
-    """Yield every pair of lines that an Excludes1 note forbids."""
-    ordered = list(lines)
-    for at, one in enumerate(ordered):
-        yield from ((one, other) for other in ordered[at + 1 :] if codes.excludes1(one.code, other.code))
 
 
 RULES = (less_specific, manifestation, excludes1)

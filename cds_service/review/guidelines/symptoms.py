@@ -13,6 +13,7 @@ from cds_service.review.rules import Change, Phase, Withhold, rule
 from cds_service.review.sheet import Line, Sheet
 
 _SYMPTOM = ("R", "M25.5", "M54.2", "M54.5", "M54.6", "M54.9", "M79.1", "M79.6", "H57.1", "H92.0", "L29.9", "L53.9", "N64.4")
+_GRAVE = ("R40.2", "R54", "R55", "R56", "R57", "R64", "R65")  # conditions of chapter 18 that are more than a complaint
 _FINDING = {"exam", "vitals", "labs", "imaging", "findings"}
 
 
@@ -40,6 +41,8 @@ def incidental(sheet: Sheet, case: Case) -> Iterable[Change]:
     """Where the provider concludes with a diagnosis, a symptom counts only if it is listed in the conclusion as a problem of its own."""
     concluded = [line for line in sheet if not line.code.startswith((*_SYMPTOM, "Z")) and _sections(line) & set(LEADING)]
     for line in sheet.under(*_SYMPTOM):
+        if line.code.startswith(_GRAVE):
+            continue
         if concluded and not any(e.section in LEADING and case.is_item(e) for e in line.evidence):
             yield Withhold(line.code, "finding" if _sections(line) <= _FINDING else "ros only")
 
