@@ -6,12 +6,22 @@ import re
 
 from onnx_models.reading import Attributes
 
-_SIDE = re.compile(r"\b(?:(?P<both>bilateral(?:ly)?|both|b/l|bilat|left and right|right and left)|(?P<left>left|lt|(?-i:L))|(?P<right>right|rt|(?-i:R)))\b", re.I)
-_ACUITY = re.compile(r"\b(acute[- ]on[- ]chronic|acute on top of chronic|subacute|acute|chronic|recurrent|exacerbation|decompensated|long[- ]?standing)\b", re.I)
+_SIDE = re.compile(
+    r"\b(?:(?P<both>bilateral(?:ly)?|both|b/l|bilat|left and right|right and left)|(?P<left>left|lt|(?-i:L))|(?P<right>right|rt|(?-i:R)))\b", re.I
+)
+_ACUITY = re.compile(
+    r"\b(acute[- ]on[- ]chronic|acute on top of chronic|subacute|acute|chronic|recurrent|exacerbation|decompensated|long[- ]?standing)\b", re.I
+)
 _SEVERITY = re.compile(r"\b(mild|moderate|severe|profound|end[- ]stage)\b", re.I)
 _STAGE = re.compile(r"\b(?:stage|grade|class|nyha(?: class)?|gold|ckd)\s*[:=]?\s*(?P<stage>[1-5][ab]?|(?:iv|iii|ii|i|v)[abc]?)\b", re.I)
-_EPISODE = re.compile(r"\b(?:(?P<sequela>sequelae?|late effects?)|(?P<subsequent>follow[- ]?up|post-?op\w*|healing|aftercare|status post|recheck|weeks? out))\b", re.I)
-_CONTROL = re.compile(r"\b(poorly[- ]controlled|poor(?:\s\w+)? control|uncontrolled|not (?:well |adequately )?controlled|out of control|well[- ]controlled|controlled|at goal|not at goal|above goal)\b", re.I)
+_EPISODE = re.compile(
+    r"\b(?:(?P<sequela>sequelae?|late effects?)|(?P<subsequent>follow[- ]?up|post-?op\w*|healing|aftercare|status post|recheck|weeks? out))\b", re.I
+)
+_CONTROL = re.compile(
+    r"\b(poorly[- ]controlled|poor(?:\s\w+)? control|uncontrolled|not (?:well |adequately )?controlled|out of control|well[- ]controlled|controlled|"
+    r"at goal|not at goal|above goal)\b",
+    re.I,
+)
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"}
 _NEAR = 40  # characters on either side in which a side word belongs to the mention
 

@@ -16,11 +16,17 @@ import numpy.typing as npt
 
 from onnx_models.lexicon import Entry, Source
 from onnx_models.reading import Assertion, Attributes, Certainty, Experiencer, Polarity, Temporality
+from onnx_models.wording import Overlap
 
-_SOURCES = (Source.TITLE, Source.INCLUSION, Source.INDEX, Source.ONTOLOGY, Source.PROPAGATED, Source.ABBREVIATION, Source.EVIDENCE, Source.PHRASE, Source.NEOPLASM)
+_SOURCES = (
+    Source.TITLE, Source.INCLUSION, Source.INDEX, Source.ONTOLOGY, Source.PROPAGATED, Source.ABBREVIATION, Source.EVIDENCE, Source.PHRASE, Source.NEOPLASM,
+)  # fmt: skip
 _SECTIONS = {
-    "assess": ("assessment_plan", "diagnosis", "impression", "plan"),
-    "story": ("chief_complaint", "hpi", "hospital_course", "preamble"),
+    "assess": ("assessment_plan",),
+    "diagnosis": ("diagnosis", "impression"),
+    "plan": ("plan", "instructions"),
+    "complaint": ("chief_complaint",),
+    "story": ("hpi", "hospital_course", "preamble"),
     "past": ("past_medical", "problem_list", "past_surgical", "obstetric"),
     "review": ("ros",),
     "exam": ("exam", "vitals"),
@@ -30,13 +36,15 @@ _SECTIONS = {
 _GROUP_OF = {kind: group for group, kinds in _SECTIONS.items() for kind in kinds}
 
 NAMES: tuple[str, ...] = (
-    "lex_stems", "lex_share", "lex_coded_rate", "lex_frequency", "lex_ambiguity", "lex_count", "lex_open_count", "lex_letters",
-    *(f"lex_{s.name.lower()}" for s in _SOURCES),
+    "lex_stems", "lex_share", "lex_coded_rate", "lex_us_rate", "lex_frequency", "lex_ambiguity", "lex_count", "lex_open_count", "lex_letters",
+    *(f"lex_{str(s.name).lower()}" for s in _SOURCES),
     "dense_best", "dense_rank", "dense_margin", "dense_count",
     "n_asserted", "n_negated", "n_possible", "n_historical", "n_family", "n_hypothetical", "asserted_share", "first_asserted",
     *(f"sec_{g}" for g in _SECTIONS), "sec_other", "n_sections", "position_first", "position_last",
+    "heading", "planned", "coverage", "story_and_assess",
+    "title_in_span", "title_in_sentence", "title_in_note", "span_in_title", "all_in_title",
     "prior", "us_prior", "chapter", "is_symptom", "is_status", "code_length",
-    "finer_rival", "category_rivals", "category_best", "side_given", "sided",
+    "finer_rival", "category_rivals", "category_best", "side_given", "sided", "held_by", "disease_nearby",
     "note_tokens", "note_candidates", "style",
 )  # fmt: skip
 _AT = {name: i for i, name in enumerate(NAMES)}
@@ -46,9 +54,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "dictionary": tuple(n for n in NAMES if n.startswith("lex_")),
     "embedding": tuple(n for n in NAMES if n.startswith("dense_")),
     "assertion": ("n_asserted", "n_negated", "n_possible", "n_historical", "n_family", "n_hypothetical", "asserted_share", "first_asserted"),
-    "section": (*(n for n in NAMES if n.startswith("sec_")), "n_sections", "position_first", "position_last"),
+    "section": (
+        *(n for n in NAMES if n.startswith("sec_")), "n_sections", "position_first", "position_last", "heading", "planned", "coverage", "story_and_assess",
+    ),
+    "wording": ("title_in_span", "title_in_sentence", "title_in_note", "span_in_title", "all_in_title"),
     "experience": ("prior", "us_prior", "chapter", "is_symptom", "is_status", "code_length"),
-    "rivals": ("finer_rival", "category_rivals", "category_best", "side_given", "sided"),
+    "rivals": ("finer_rival", "category_rivals", "category_best", "side_given", "sided", "held_by", "disease_nearby"),
 }
 
 
@@ -63,9 +74,15 @@ class Place:
     assertion: Assertion
     attributes: Attributes
     cue: str | None
+    heading: bool = False  # names the problem at the head of an item of the assessment
+    planned: bool = False  # an order, a drug or a plan stands right behind it
+    coverage: float = 0.0  # part of its sentence's letters that it covers
 
 
-@dataclass(frozen=True, slots=True)
+_NONE = Overlap(0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(slots=True)
 class Hit:
     """One reason to think of a code at a place: a name of the lexicon, or nearness in the encoder's space."""
 
@@ -83,6 +100,7 @@ class Hit:
     cosine: float = 0.0  # encoder
     rank: int = 0  # 1 is nearest; 0 where the hit is the lexicon's
     margin: float = 0.0  # cosine less the best cosine of the same phrase
+    overlap: Overlap = _NONE
 
 
 @dataclass(slots=True)
@@ -114,6 +132,7 @@ def candidate_rows(hits: Sequence[Hit], length: int, style: float) -> list[Candi
         row.features[_AT["note_tokens"]] = math.log1p(length)
         row.features[_AT["note_candidates"]] = math.log1p(len(by_code))
         row.features[_AT["style"]] = style
+    _relate(list(by_code.values()))
     for rows in category.values():
         strength = [r.features[_AT["lex_stems"]] + r.features[_AT["dense_best"]] for r in rows]
         for row, own in zip(rows, strength, strict=True):
@@ -121,6 +140,23 @@ def candidate_rows(hits: Sequence[Hit], length: int, style: float) -> list[Candi
             row.features[_AT["category_best"]] = float(own >= max(strength))
             row.features[_AT["finer_rival"]] = float(any(s > own and len(r.code) >= len(row.code) for r, s in zip(rows, strength, strict=True)))
     return [by_code[c] for c in sorted(by_code)]
+
+
+def _relate(rows: Sequence[CandidateRow]) -> None:
+    """Fill the features that compare a candidate with what stands around it."""
+    diseases: set[int] = set()  # sentences that assert a disease by a known name
+    widest: dict[int, int] = {}  # sentence -> stems of the longest name in it
+    for row in rows:
+        for hit in row.hits:
+            if hit.entry is not None and hit.place.assertion.is_asserted and not hit.covered:
+                widest[hit.place.sentence] = max(widest.get(hit.place.sentence, 0), hit.stems)
+                if row.code[0] not in "RZVWXY":
+                    diseases.add(hit.place.sentence)
+    for row in rows:
+        own = {h.place.sentence for h in row.hits}
+        stems = max((h.stems for h in row.hits), default=0)
+        row.features[_AT["held_by"]] = max((widest.get(s, 0) for s in own), default=0) - stems
+        row.features[_AT["disease_nearby"]] = len(own & diseases) / len(own)
 
 
 def _fill(row: CandidateRow, last: int) -> None:
@@ -134,9 +170,11 @@ def _fill(row: CandidateRow, last: int) -> None:
     if names:
         entries = [h.entry for h in names if h.entry is not None]
         rates = [e.coded_rate for e in entries if not math.isnan(e.coded_rate)]
+        us_rates = [e.us_rate for e in entries if not math.isnan(e.us_rate)]
         put("lex_stems", max(h.stems for h in names))
         put("lex_share", max(e.share for e in entries))
         put("lex_coded_rate", max(rates, default=-1.0))
+        put("lex_us_rate", max(us_rates, default=-1.0))
         put("lex_frequency", min(h.frequency for h in names))
         put("lex_ambiguity", min(h.rivals for h in names))
         put("lex_count", len({h.place.begin for h in names}))
@@ -149,6 +187,7 @@ def _fill(row: CandidateRow, last: int) -> None:
             put(f"lex_{str(source.name).lower()}", float(source in flags))
     else:
         put("lex_coded_rate", -2.0)
+        put("lex_us_rate", -2.0)
         put("lex_ambiguity", 9.0)
     put("dense_best", max((h.cosine for h in near), default=0.0))
     put("dense_rank", min((h.rank for h in near), default=9))
@@ -170,6 +209,17 @@ def _fill(row: CandidateRow, last: int) -> None:
     put("n_sections", len({p.section for p in ordered}))
     put("position_first", ordered[0].begin / last)
     put("position_last", ordered[-1].begin / last)
+    put("heading", sum(p.heading for p in asserted))
+    put("planned", sum(p.planned for p in asserted))
+    put("coverage", max((p.coverage for p in asserted), default=0.0))
+    overlaps = [h.overlap for h in row.hits if h.place.assertion.is_asserted] or [h.overlap for h in row.hits]
+    put("title_in_span", max(o.title_in_span for o in overlaps))
+    put("title_in_sentence", max(o.title_in_sentence for o in overlaps))
+    put("title_in_note", max(o.title_in_note for o in overlaps))
+    put("span_in_title", max(o.span_in_title for o in overlaps))
+    put("all_in_title", max(o.span_in_title * o.title_in_span for o in overlaps))
+    groups = {_GROUP_OF.get(p.section) for p in asserted}
+    put("story_and_assess", float("story" in groups or "complaint" in groups) + 2 * float("assess" in groups or "diagnosis" in groups))
     put("prior", max(h.prior for h in row.hits))
     put("us_prior", max(h.us_prior for h in row.hits))
     put("chapter", (ord(row.code[0]) - 65) * 36 + int(row.code[1], 36))

@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from onnx_models.errors import ArtefactError
 from onnx_models.normalise import NORMAL_FORM, Token, stem_hash
-from onnx_models.reading import Sentence
 
 LONGEST = 8
 
@@ -44,7 +43,8 @@ class Entry:
     concept: int  # row of the concept table
     sources: Source
     share: float  # of the coded uses of this name in training cases, the part with this code; 0 if never coded
-    coded_rate: float  # of the uses of this name in training cases, the part that was coded at all; nan if never seen
+    coded_rate: float  # of the published cases that use this name, the part that was given this code; nan if never seen
+    us_rate: float  # the same of coded US notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Match:
     begin: int
     end: int
     stems: int
-    sentence: int  # index into the sentences given
+    sentence: int  # index as the stream gives it
     frequency: float  # log10(1 + documents per 1,000 of the background that hold this name)
     entries: tuple[Entry, ...]
 
@@ -69,6 +69,7 @@ class Lexicon:
         self._sources = arrays["sources"]
         self._share = arrays["share"]
         self._coded_rate = arrays["coded_rate"]
+        self._us_rate = arrays["us_rate"]
         self._frequency = arrays["frequency"]
 
     @classmethod
@@ -86,11 +87,11 @@ class Lexicon:
     def entries(self, row: int) -> tuple[Entry, ...]:
         """Return the codes of the name in `row`."""
         return tuple(
-            Entry(int(self._concept[i]), Source(int(self._sources[i])), float(self._share[i]), float(self._coded_rate[i]))
+            Entry(int(self._concept[i]), Source(int(self._sources[i])), float(self._share[i]), float(self._coded_rate[i]), float(self._us_rate[i]))
             for i in range(int(self._first[row]), int(self._first[row + 1]))
         )
 
-    def find(self, stream: Sequence[tuple[Token, int]], sentences: Sequence[Sentence]) -> list[Match]:
+    def find(self, stream: Sequence[tuple[Token, int]]) -> list[Match]:
         """Return every name in a stream of (token, index of its sentence); a name never crosses a sentence."""
         if not stream:
             return []
@@ -103,7 +104,7 @@ class Lexicon:
             rows = np.searchsorted(self._keys, window)
             rows[rows == len(self._keys)] = 0
             hits = np.flatnonzero((self._keys[rows] == window) & (where[width - 1 :] == where[: len(window)]))
-            for at in hits:
+            for at in map(int, hits):
                 row, first, last = int(rows[at]), stream[at][0], stream[at + width - 1][0]
                 found.append(Match(first.begin, last.end, width, int(where[at]), float(self._frequency[row]), self.entries(row)))
         return found

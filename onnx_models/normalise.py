@@ -23,8 +23,10 @@ _TOKEN = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?")
 
 # Words that never tell two conditions apart. "without" and "not" do, so they stay.
 _FILLER = frozenset(
-    "a an and as at by for from her his in into is its my nos nec of on or other our patient patients s specified "
-    "that the their this to unspecified was were with has have had due secondary".split()
+    """
+    a an and as at by for from her his in into is its my nos nec of on or other our patient patients s specified that the their this to unspecified was
+    were with has have had due secondary
+    """.split()
 )
 # Side and degree are attributes, read apart from the name of the condition (see attributes.py).
 _SIDE = frozenset("left right bilateral bilaterally unilateral lt rt b/l bilat".split())

@@ -18,6 +18,7 @@ _WORDS = {
     "embedding": ("the meaning of the phrase lies near this code", "the meaning of the phrase lies further from this code"),
     "assertion": ("stated of this patient, now and without doubt", "denied, doubted, past, or said of somebody else"),
     "section": ("stands where diagnoses are recorded", "stands where findings are listed rather than diagnoses"),
+    "wording": ("the note has the words of the code's title", "the code's title says more than the words, or other things"),
     "experience": ("often reported in coded records", "rarely reported in coded records"),
     "rivals": ("the best fit of its category", "another code of its category fits better"),
 }

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from onnx_models.runtime import Vectors
 
+_BLOCK = 128  # names a block of the search
 SIDES = ("none", "right", "left", "bilateral")
 
 
@@ -69,9 +70,10 @@ class VectorIndex:
         # int8 at rest, float32 in memory: the CPU multiplies floats faster without VNNI.
         self._projection = arrays["projection"].astype(np.float32)  # (d, k)
         rows = arrays["rows"].astype(np.float32)  # (n, k)
-        self._rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        # Filled up with rows that are like nothing, so that the search can work in blocks.
+        self._rows = np.concatenate([rows, np.zeros((-len(rows) % _BLOCK, rows.shape[1]), np.float32)])
         self._concept = arrays["concept"].astype(np.int32)  # (n,)
-        self._start: dict[int, npt.NDArray[np.int64]] | None = None
 
     @classmethod
     def load(cls, path: Path) -> VectorIndex:
@@ -80,7 +82,7 @@ class VectorIndex:
             return cls({name: file[name] for name in file.files})
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._concept)
 
     def project(self, vectors: Vectors) -> Vectors:
         """Return unit vectors in the space of the index: (n, d) -> (n, k)."""
@@ -90,14 +92,19 @@ class VectorIndex:
     def nearest(self, queries: Vectors, k: int) -> list[list[tuple[int, float]]]:
         """Return for each projected query its `k` nearest concepts as (row of the concept, cosine), best first."""
         result: list[list[tuple[int, float]]] = []
-        wide = min(len(self._rows), 6 * k)
+        blocks = len(self._rows) // _BLOCK
+        wide = min(blocks, 6 * k)  # names to look at, since several may name one concept
         for at in range(0, len(queries), 64):  # bounds the score matrix at 64 x n floats
-            scores = queries[at : at + 64] @ self._rows.T
-            top = np.argpartition(-scores, wide - 1, axis=1)[:, :wide]
-            for row, columns in enumerate(top):
+            scores = (queries[at : at + 64] @ self._rows.T).reshape(-1, blocks, _BLOCK)
+            # The best `wide` names stand in the `wide` blocks with the best maxima: exact, and far cheaper than sorting all.
+            chosen = np.argpartition(-scores.max(axis=2), wide - 1, axis=1)[:, :wide]
+            for row, which in enumerate(chosen):
+                columns = (which[:, None] * _BLOCK + np.arange(_BLOCK)).ravel()
+                values = scores[row, which].ravel()
                 best: dict[int, float] = {}
-                for column in columns[np.argsort(-scores[row, columns])]:
-                    best.setdefault(int(self._concept[column]), float(scores[row, column]))
+                for i in np.argsort(-values)[: 6 * k]:
+                    if columns[i] < len(self._concept):
+                        best.setdefault(int(self._concept[columns[i]]), float(values[i]))
                     if len(best) == k:
                         break
                 result.append(list(best.items()))

@@ -41,11 +41,13 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("hpi", r"history of (?:the )?(?:present|presenting)|present(?:ing)? illness|^hpi\b|^subjective|^s:|history of (?:chief )?complaint|clinical history|"
      r"brief history|interim history|^history and physical|^interval|narrative|^background"),
     ("indication", r"indication"),
-    ("procedure", r"procedure|operation|operative (?:note|report|course|technique)|^technique|description of|^anesthesia|surgery performed|details of"),
+    ("procedure", r"procedure|operation|blood loss|^drains?$|tourniquet|^implants?$|^specimens?|urine output|^(?:iv )?fluids$|"
+     r"operative (?:note|report|course|technique)|^technique|description of|^anesthesia|surgery performed|details of"),
     ("impression", r"^impressions?\b|^conclusions?$|^interpretation"),
     ("findings", r"findings|gross description|microscopic|^comparison|^specimen"),
     ("imaging", r"imaging|radiolog|x-?rays?\b|^cxr|^ct\b|^mri\b|ultraso|echocardio|^echo\b|^ekg|^ecg|electrocardio|diagnostic stud|studies"),
-    ("labs", r"^labs?\b|laborator|lab (?:data|results|values)|^results?\b|pertinent (?:results|data)|diagnostic (?:data|results|test)|^data\b|^cultures?|microbiolog"),
+    ("labs", r"^labs?\b|laborator|lab (?:data|results|values)|^results?\b|pertinent (?:results|data)|diagnostic (?:data|results|test)|^data\b|^cultures?|"
+     r"microbiolog"),
     ("vitals", r"vital|^vs$|^measurements"),
     ("exam", r"physical|^exam|examination|^pe\b|^objective|^o:|mental status|^mse$|neurolog\w* exam|general appearance"),
     ("nutrition", r"nutrition|^diet"),
@@ -90,13 +92,13 @@ def _headings(text: str) -> list[tuple[int, int, str, str]]:
         words = title.split()
         kind = kind_of(title) if len(words) <= 7 else None
         # A bare line of a few words is a heading when the table knows it and it is written as one.
-        if capitals and (kind or len(words) <= 6 and not re.search(r"\d", title)) or kind and (colon or title.istitle() or _is_title_case(words)):
+        if (capitals and (kind or (len(words) <= 6 and not re.search(r"\d", title)))) or (kind and (colon or title.istitle() or _is_title_case(words))):
             found[match.start("title")] = (match.start("title"), match.end(), kind or "other", title)
     for match in _INLINE.finditer(text):
         title = (match["line"] or match["caps"]).strip()
         begin = match.start("line") if match["line"] else match.start("caps")
         kind = kind_of(title) if len(title.split()) <= 7 else None
-        if kind or title.isupper() and len(title) > 3:
+        if kind or (title.isupper() and len(title) > 3):
             found.setdefault(begin, (begin, match.end(), kind or "other", title))
     return [found[b] for b in sorted(found)]
 
@@ -117,8 +119,10 @@ def sections(text: str, declared: Sequence[tuple[str, int, int]] = ()) -> tuple[
     result: list[Section] = []
     previous, kind, title = 0, "preamble", ""
     for begin, end, new_kind, new_title in (marks[b] for b in sorted(marks)):
-        if new_kind in ("other", "exam", "imaging", "findings", "vitals", "procedure") and kind in ("ros", "exam") and _SYSTEM.match(new_title.lower()):
-            continue
+        if new_kind in ("other", "exam", "imaging", "findings", "vitals", "procedure") and _SYSTEM.match(new_title.lower()):
+            if kind in ("ros", "exam", "findings", "imaging"):
+                continue
+            new_kind = "exam"
         if begin < previous:  # a heading inside the heading before it
             continue
         if text[previous:begin].strip() or title:

@@ -16,8 +16,11 @@ from onnx_models.training.terms import TabularList
 
 DRAFTS = Path(".work/annotation")
 REASONS = frozenset(
-    {"negated", "family", "other person", "historical", "ruled out", "uncertain", "hypothetical", "integral", "less specific", "ros only", "finding", "not addressed", "excluded"}
-)
+    {
+        "negated", "family", "other person", "historical", "ruled out", "uncertain", "hypothetical", "integral", "less specific", "ros only", "finding",
+        "not addressed", "excluded",
+    }
+)  # fmt: skip
 FAMILIES = frozenset({"specificity", "acuity", "laterality", "linkage", "poa", "validation", "conflict", "indicator", "imaging", "recapture"})
 
 
@@ -135,7 +138,8 @@ def problems_of(draft: Draft, tabular: TabularList) -> Iterator[str]:
 
 
 def _collect(paths: list[Path], data: Path) -> tuple[list[Draft], list[str]]:
-    tabular, drafts, problems = TabularList(), [], []
+    tabular, drafts = TabularList(), []
+    problems: list[str] = []
     for path in paths:
         for draft in read_drafts(path, data, problems):
             found = list(problems_of(draft, tabular))
@@ -148,7 +152,8 @@ def _files(paths: tuple[Path, ...]) -> list[Path]:
     return sorted(f for p in (paths or (DRAFTS,)) for f in (p.rglob("*.txt") if p.is_dir() else [p]))
 
 
-data_option = click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Data folder; docs/training.md says what it holds.")
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+data_option = click.option("--data", type=_FOLDER, required=True, help="Data folder; docs/training.md says what it holds.")
 paths_argument = click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 
 
@@ -220,10 +225,15 @@ def build(paths: tuple[Path, ...], data: Path) -> None:
         if not last:
             continue
         rows = [
-            {"id": d.id, "setting": d.setting, "sha256": sha256(texts[d.id]), "codes": d.codes, "notCoded": d.not_coded, "gaps": d.gaps} for d in (last[i] for i in sorted(last))
+            {"id": d.id, "setting": d.setting, "sha256": sha256(texts[d.id]), "codes": d.codes, "notCoded": d.not_coded, "gaps": d.gaps}
+            for d in (last[i] for i in sorted(last))
         ]
         (GOLD / f"{source}.jsonl").write_text("".join(json.dumps(r, separators=(",", ":")) + "\n" for r in rows), encoding="utf-8")
         click.echo(f"{source}: {len(rows)} notes", err=True)
+
+
+def _firsts(draft: Draft) -> set[str]:
+    return {str(c) for e in draft.codes if e.get("principal") or e.get("mayBeFirst") for c in (e["code"], *e.get("alternatives", []))}  # type: ignore[misc]
 
 
 @main.command()
@@ -245,8 +255,7 @@ def agree(first: Path, second: Path, data: Path) -> None:
                     totals["required"] += 1
                     totals["met"] += bool(own & accepted)
                     totals["category met"] += bool({str(c)[:3] for c in own} & {str(c)[:3] for c in accepted})
-        firsts = [{c for e in d.codes if e.get("principal") or e.get("mayBeFirst") for c in (e["code"], *e.get("alternatives", []))} for d in (one[key], two[key])]  # type: ignore[misc]
-        totals["principal"] += bool(firsts[0] & firsts[1])
+        totals["principal"] += bool(_firsts(one[key]) & _firsts(two[key]))
     click.echo(json.dumps({"notes": len(both), **totals}))
 
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 GOLD = Path(__file__).parent / "gold"
 SOURCES = ("aci_bench", "mtsamples", "own")
@@ -64,7 +65,7 @@ def source_texts(source: str, data: Path) -> dict[str, str]:
         with gzip.open(data / "notes/mtsamples/mtsamples_500.jsonl.gz", "rt", encoding="utf-8") as handle:
             return {e["id"]: e["text"] for e in map(json.loads, handle)}
     csv.field_size_limit(10**7)
-    texts = {}
+    texts: dict[str, str] = {}
     for path in sorted((data / "notes/aci_bench").glob("*.csv")):
         with path.open(newline="", encoding="utf-8") as handle:
             texts |= {row["encounter_id"]: row["note"] for row in csv.DictReader(handle)}
@@ -122,14 +123,17 @@ def gold_notes(data: Path | None, split: str | None = None) -> Iterator[GoldNote
         path = GOLD / f"{source}.jsonl"
         if not path.exists():
             continue
-        texts = source_texts(source, data) if data is not None and source != "own" else source_texts("own", Path()) if source == "own" else {}
+        texts = source_texts(source, data or Path()) if data is not None or source == "own" else {}
         for line in path.read_text(encoding="utf-8").splitlines():
             raw = json.loads(line)
             if split is not None and which[source][raw["id"]] != split:
                 continue
-            codes = tuple(
-                GoldCode(c["code"], c["status"], c.get("principal", False), c.get("mayBeFirst", False), tuple(c.get("alternatives", ())), tuple(map(tuple, c["evidence"])))
-                for c in raw["codes"]
-            )
+            codes = tuple(_code(c) for c in raw["codes"])
             denied = tuple((n["code"], n["reason"], tuple(map(tuple, n["evidence"]))) for n in raw["notCoded"])
-            yield GoldNote(source, raw["id"], raw["setting"], texts.get(raw["id"], ""), raw["sha256"], codes, denied, tuple((g["family"], g["about"]) for g in raw["gaps"]))
+            gaps = tuple((g["family"], g["about"]) for g in raw["gaps"])
+            yield GoldNote(source, raw["id"], raw["setting"], texts.get(raw["id"], ""), raw["sha256"], codes, denied, gaps)
+
+
+def _code(raw: dict[str, Any]) -> GoldCode:
+    evidence = tuple((int(b), int(e)) for b, e in raw["evidence"])
+    return GoldCode(raw["code"], raw["status"], raw.get("principal", False), raw.get("mayBeFirst", False), tuple(raw.get("alternatives", ())), evidence)

@@ -9,6 +9,9 @@ import click
 
 from onnx_models.errors import ArtefactError, EngineError
 
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_OUT = click.Path(file_okay=False, path_type=Path)
+_SAMPLE = ("type 2 diabetes with neuropathy", "chest pain", "fracture of left distal radius", "heart failure", "wheezing at night")
 _NO_EXTRA = "Training needs the extra `train`: pip install 'marginalia[train]'."
 
 
@@ -20,11 +23,11 @@ def _packaged_base() -> Path:
 
 
 @click.command()
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Data folder; docs/training.md says what it holds.")
+@click.option("--data", type=_FOLDER, required=True, help="Data folder; docs/training.md says what it holds.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder that receives the artefacts.")
-@click.option("--work", type=click.Path(file_okay=False, path_type=Path), default=Path("var/training"), show_default=True, help="Folder of unfinished stages; run again to resume.")
-@click.option("--base", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Any local transformers encoder; default: the packaged all-MiniLM-L6-v2.")
-@click.option("--steps", type=click.IntRange(1), default=900, show_default=True, help="Optimiser steps of the encoder.")
+@click.option("--work", type=_OUT, default=Path("var/training"), show_default=True, help="Folder of unfinished stages; run again to resume.")
+@click.option("--base", type=_FOLDER, help="Any local transformers encoder; default: the packaged all-MiniLM-L6-v2.")
+@click.option("--steps", type=click.IntRange(1), default=600, show_default=True, help="Optimiser steps of the first stage.")
 @click.option("--seed", type=int, default=13, show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 def train(data: Path, out: Path, work: Path, base: Path | None, steps: int, seed: int, threads: int) -> None:
@@ -53,6 +56,6 @@ def export(encoder: Path, out: Path, keep_float: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     try:
         export_encoder(encoder, out, quantise=not keep_float)
-        click.echo(equality(encoder, out, ["type 2 diabetes with neuropathy", "chest pain", "fracture of left distal radius", "heart failure", "wheezing at night"]))
+        click.echo(equality(encoder, out, _SAMPLE))
     except EngineError as error:
         raise click.ClickException(str(error)) from error

@@ -25,20 +25,24 @@ from onnx_models.training.terms import Term
 # How much a source says about the words that clinicians use: the official titles alone would teach the title's language.
 _SOURCE_WEIGHT = {"phrase": 6.0, "evidence": 4.0, "abbreviation": 3.0, "inclusion": 1.5, "ontology": 1.2, "propagated": 1.2,
                   "index": 1.0, "title": 0.5, "neoplasm": 0.4, "external": 0.2}  # fmt: skip
+# In the second stage what clinicians write comes first; names keep what the first stage taught.
+_SHARPEN_WEIGHT = {"phrase": 20.0, "evidence": 5.0, "abbreviation": 3.0, "inclusion": 0.6, "ontology": 0.5, "propagated": 0.5}
 _LEAD = ("history of ", "patient with ", "c/o ", "presents with ", "acute ", "known ", "s/p ", "worsening ", "chronic ")
 _MAX_TOKENS = 32
+_TOGETHER = 32  # strings a forward pass
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What one training run does; kept in the checkpoint and in the manifest."""
 
-    steps: int = 1200
+    steps: int = 600
     batch: int = 96
     learning_rate: float = 1e-4
     temperature: float = 0.05
     seed: int = 13
     hard_share: float = 0.5
+    sharpen_steps: int = 700
 
 
 def pool(hidden: Tensor, mask: Tensor) -> Tensor:
@@ -48,16 +52,34 @@ def pool(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 def embed(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Tensor:
-    """Return the pooled vectors of `texts`: (len(texts), d)."""
-    batch = tokenizer(list(texts), padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt")
-    return pool(model(**batch).last_hidden_state, batch["attention_mask"])
+    """Return the pooled vectors of `texts`: (len(texts), d). Strings of like length run together: padding would double the work."""
+    encoded = tokenizer(list(texts), truncation=True, max_length=_MAX_TOKENS)["input_ids"]
+    order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
+    parts = []
+    for at in range(0, len(order), _TOGETHER):
+        batch = tokenizer.pad({"input_ids": [encoded[i] for i in order[at : at + _TOGETHER]]}, return_tensors="pt")
+        parts.append(pool(model(**batch).last_hidden_state, batch["attention_mask"]))
+    back = torch.empty(len(order), dtype=torch.long)
+    back[torch.tensor(order)] = torch.arange(len(order))
+    return torch.cat(parts)[back]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One step: phrases, a name of each phrase's code, and names of other codes that lie near."""
+
+    phrases: list[str]
+    names: list[str]
+    codes: list[str]
+    others: list[str]
+    other_codes: list[str]
 
 
 class Pairs:
-    """An endless supply of batches of (phrase, other name of the code, code)."""
+    """An endless supply of batches of phrases with another name of their code."""
 
     def __init__(self, terms: Sequence[Term], title: Mapping[str, str], common: Mapping[str, float], recipe: Recipe) -> None:
-        self._random = random.Random(recipe.seed)
+        self._random = random.Random(recipe.seed)  # noqa: S311 - sampling, no secret
         self._recipe = recipe
         self._title = title
         self._names: dict[str, list[str]] = defaultdict(list)
@@ -70,17 +92,8 @@ class Pairs:
         for i, t in enumerate(self._terms):
             self._by_chapter[t.code[:2]].append(i)
 
-    def _augment(self, text: str) -> str:
-        roll = self._random.random()
-        if roll < 0.08 and len(text) > 6:  # a slip of the finger
-            at = self._random.randrange(1, len(text) - 2)
-            return text[:at] + text[at + 1] + text[at] + text[at + 2 :] if roll < 0.04 else text[:at] + text[at + 1 :]
-        if roll < 0.16:
-            return self._random.choice(_LEAD) + text
-        return text
-
-    def batches(self) -> Iterator[tuple[list[str], list[str], list[str]]]:
-        """Yield (phrases, names, codes) for ever."""
+    def batches(self) -> Iterator[Batch]:
+        """Yield batches for ever."""
         order = range(len(self._terms))
         chapter_weights = {c: [self._weights[i] for i in members] for c, members in self._by_chapter.items()}
         easy = int(self._recipe.batch * (1 - self._recipe.hard_share))
@@ -93,17 +106,68 @@ class Pairs:
             phrases, names, codes = [], [], []
             for i in chosen:
                 term = self._terms[i]
-                phrases.append(self._augment(term.text))
+                phrases.append(_augmented(term.text, self._random))
                 title = self._title[term.code]
                 other = self._random.choice(self._names[term.code])
                 names.append(title if self._random.random() < 0.6 or other == term.text else other)
                 codes.append(term.code)
-            yield phrases, names, codes
+            yield Batch(phrases, names, codes, [], [])
+
+
+def _augmented(text: str, dice: random.Random) -> str:
+    roll = dice.random()
+    if roll < 0.08 and len(text) > 6:  # a slip of the finger
+        at = dice.randrange(1, len(text) - 2)
+        return text[:at] + text[at + 1] + text[at] + text[at + 2 :] if roll < 0.04 else text[:at] + text[at + 1 :]
+    return dice.choice(_LEAD) + text if roll < 0.16 else text
+
+
+class HardPairs:
+    """Batches in which each phrase meets the wrong codes that the encoder now finds near it."""
+
+    def __init__(self, terms: Sequence[Term], names: Mapping[str, Sequence[str]], near: Sequence[Sequence[str]], recipe: Recipe, *, hard: int = 2) -> None:
+        """`near` gives for each term the wrong codes that lie nearest; `names` gives the names of a code, its title first."""
+        self._random = random.Random(recipe.seed)  # noqa: S311 - sampling, no secret
+        self._terms, self._names, self._near = terms, names, near
+        self._batch, self._hard = recipe.batch // 2, hard
+        self._weights = [_SHARPEN_WEIGHT[t.source] for t in terms]
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield batches for ever."""
+        order = range(len(self._terms))
+        while True:
+            chosen = self._random.choices(order, self._weights, k=self._batch)
+            terms = [self._terms[i] for i in chosen]
+            wrong = [c for i in chosen for c in self._random.sample(self._near[i], min(self._hard, len(self._near[i])))]
+            yield Batch(
+                [_augmented(t.text, self._random) for t in terms],
+                [self._name(t.code, t.text) for t in terms],
+                [t.code for t in terms],
+                [self._name(c, "") for c in wrong],
+                wrong,
+            )
+
+    def _name(self, code: str, unlike: str) -> str:
+        names = self._names[code]
+        other = self._random.choice(names)
+        return names[0] if self._random.random() < 0.6 or other == unlike else other
+
+
+def _loss(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch: Batch, temperature: float) -> Tensor:
+    """Return the contrastive loss in both directions; other names of the same code are no negatives."""
+    n = len(batch.phrases)
+    vectors = embed(model, tokenizer, [*batch.phrases, *batch.names, *batch.others])
+    scores = vectors[:n] @ vectors[n:].T / temperature
+    columns = [*batch.codes, *batch.other_codes]
+    twins = torch.tensor([[x == y and i != j for j, y in enumerate(columns)] for i, x in enumerate(batch.codes)])
+    scores = scores.masked_fill(twins, -1e4)
+    target = torch.arange(n)
+    return (nn.functional.cross_entropy(scores, target) + nn.functional.cross_entropy(scores[:, :n].T, target)) / 2
 
 
 def fine_tune(
     base: Path,
-    pairs: Pairs,
+    pairs: Pairs | HardPairs,
     recipe: Recipe,
     out: Path,
     *,
@@ -131,18 +195,12 @@ def fine_tune(
         first = state["step"]
     model.train()
     began, running = time.monotonic(), 0.0
-    for step, (phrases, names, codes) in enumerate(pairs.batches()):
+    for step, batch in enumerate(pairs.batches()):
         if step < first:  # the supply is deterministic: skip what was seen
             continue
         if step >= recipe.steps:
             break
-        a, b = embed(model, tokenizer, phrases), embed(model, tokenizer, names)
-        scores = a @ b.T / recipe.temperature
-        same = torch.tensor([[x == y for y in codes] for x in codes])
-        twins = same & ~torch.eye(len(codes), dtype=torch.bool)
-        scores = scores.masked_fill(twins, -1e4)
-        target = torch.arange(len(codes))
-        loss = (nn.functional.cross_entropy(scores, target) + nn.functional.cross_entropy(scores.T, target)) / 2
+        loss = _loss(model, tokenizer, batch, recipe.temperature)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(trained, 1.0)

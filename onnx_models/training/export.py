@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from onnxruntime.quantization import QuantFormat, QuantizationMode, QuantType
 from optimum.onnxruntime import ORTModelForFeatureExtraction, ORTQuantizer
 from optimum.onnxruntime.configuration import QuantizationConfig
-from onnxruntime.quantization import QuantFormat, QuantizationMode, QuantType
 from transformers import AutoModel, AutoTokenizer
 
 from onnx_models.runtime import Encoder, Vectors

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,21 @@ def build_concepts(tabular: TabularList, uses: Mapping[str, int], us_uses: Mappi
     return Concepts(tuple(unique))
 
 
+def build_titles(concepts: Concepts, tabular: TabularList) -> dict[str, np.ndarray]:
+    """Return the arrays of `wording.Titles`: stems of each concept's title, weighted by how few titles hold them."""
+    titles = [sorted({stem_hash(t.stem) for t in tokens(tabular.title[concepts[i].codes[0]])}) for i in range(len(concepts))]
+    uses = Counter(h for title in titles for h in title)
+    vocabulary = [h for h, _ in uses.most_common()]  # the commonest first: its weight stands for a word that no title knows
+    number = {h: i for i, h in enumerate(vocabulary)}
+    weight = [math.log(len(titles) / uses[h]) for h in vocabulary]
+    return {
+        "vocabulary": np.array(vocabulary, np.uint64),
+        "weight": np.array(weight, np.float32),
+        "first": np.cumsum([0, *map(len, titles)]).astype(np.int32),
+        "stems": np.array([number[h] for title in titles for h in title], np.int32),
+    }
+
+
 def save_concepts(concepts: Concepts, path: Path) -> None:
     """Write the artefact that `Concepts.load` reads."""
     lines = ("\t".join((*concepts[i].codes, f"{concepts[i].prior:g}", f"{concepts[i].us_prior:g}")) for i in range(len(concepts)))
@@ -72,18 +88,27 @@ def document_windows(text: str) -> set[int]:
     return {int(h) for w in range(1, min(LONGEST, len(hashes)) + 1) for h in sums[w:] - sums[:-w]}
 
 
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A coded training document, as the lexicon sees it."""
+
+    windows: set[int]  # document_windows of its text
+    evidence: tuple[Term, ...]
+    is_note: bool  # a US note rather than a published case
+
+
 def build_lexicon(
     terms: Iterable[Term],
     concepts: Concepts,
     tabular: TabularList,
-    coded: Sequence[tuple[str, Sequence[Term]]],
+    coded: Sequence[Coded],
     background: Sequence[set[int]],
 ) -> dict[str, np.ndarray]:
     """Return the arrays of the lexicon.
 
     Args:
         terms: names of codes; those of source "evidence" are taken from `coded` instead.
-        coded: (text, evidence spans) of training cases: gives `share` and `coded_rate`.
+        coded: coded training cases and notes: give `share`, `coded_rate` and `us_rate`.
         background: windows of uncoded documents (`document_windows`): gives `frequency`.
     """
     entries: dict[int, dict[int, Source]] = defaultdict(lambda: defaultdict(lambda: Source(0)))
@@ -93,26 +118,34 @@ def build_lexicon(
         if row is not None and 0 < count <= LONGEST and (count > 1 or sum(c.isalpha() for c in term.text) >= 2):
             entries[key][row] |= Source[term.source.upper()]
     uses: dict[int, Counter[int]] = defaultdict(Counter)
-    for _, spans in coded:
-        for key, row in {(term_hash(t.text)[0], concepts.row(tabular.stem(t.code))) for t in spans}:
+    by_kind: tuple[dict[int, Counter[int]], ...] = (defaultdict(Counter), defaultdict(Counter))
+    for document in coded:
+        for key, row in {(term_hash(t.text)[0], concepts.row(tabular.stem(t.code))) for t in document.evidence}:
             if row is not None:
                 uses[key][row] += 1
+                by_kind[document.is_note][key][row] += 1
                 entries[key][row] |= Source.EVIDENCE
-    seen: Counter[int] = Counter()
-    for text, _ in coded:
-        seen.update(document_windows(text) & entries.keys())
+    seen: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
+    for document in coded:
+        seen[document.is_note].update(document.windows & entries.keys())
+
+    def rate(kind: int, key: int, row: int) -> float:
+        return (by_kind[kind][key][row] + 0.2) / (seen[kind][key] + 1.0) if seen[kind][key] else math.nan
+
     common: Counter[int] = Counter()
     for windows in background:
         common.update(windows & entries.keys())
     keys = np.array(sorted(k for k in entries if common[k] <= _TOO_COMMON * max(1, len(background)) or uses.get(k)), np.uint64)
-    first, concept, sources, share, rate = [0], [], [], [], []
+    first, concept, sources, share = [0], [], [], []
+    rates: tuple[list[float], list[float]] = ([], [])
     for key in (int(k) for k in keys):
         total = sum(uses[key].values()) if key in uses else 0
         for row, flags in entries[key].items():
             concept.append(row)
             sources.append(int(flags))
             share.append(uses[key][row] / total if total else 0.0)
-            rate.append((uses[key][row] + 0.2) / (seen[key] + 1.0) if seen[key] else math.nan)
+            for kind in (0, 1):
+                rates[kind].append(rate(kind, key, row))
         first.append(len(concept))
     scale = 1000 / max(1, len(background))
     return {
@@ -122,7 +155,8 @@ def build_lexicon(
         "concept": np.array(concept, np.int32),
         "sources": np.array(sources, np.uint16),
         "share": np.array(share, np.float16),
-        "coded_rate": np.array(rate, np.float16),
+        "coded_rate": np.array(rates[0], np.float16),
+        "us_rate": np.array(rates[1], np.float16),
         "frequency": np.array([math.log10(1 + common[int(k)] * scale) for k in keys], np.float16),
     }
 

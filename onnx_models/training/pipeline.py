@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,17 +16,17 @@ import numpy as np
 
 from onnx_models.errors import ArtefactError
 from onnx_models.normalise import NORMAL_FORM
-from onnx_models.retrieval import VectorIndex
-from onnx_models.runtime import Encoder
-from onnx_models.training.corpora import Case, background, codiesp, us_code_uses
-from onnx_models.training.encoder import Pairs, Recipe, fine_tune
+from onnx_models.runtime import Encoder, Vectors
+from onnx_models.training.corpora import background, us_code_uses
+from onnx_models.training.encoder import HardPairs, Pairs, Recipe, fine_tune
+from onnx_models.training.examples import Example, encoder_terms, training_examples
 from onnx_models.training.export import equality, export_encoder
-from onnx_models.training.index import build_concepts, build_lexicon, build_vectors, document_windows, save_concepts
-from onnx_models.training.rank import case_uses, cross_fitted, save_ranker, train_ranker, typical
+from onnx_models.training.index import build_titles, document_windows, save_concepts
+from onnx_models.training.rank import Knowledge, Labelled, cross_fitted, save_ranker, train_ranker, typical
 from onnx_models.training.terms import TabularList, Term, official_terms, synonym_terms
 
 NAME = "marginalia-minilm"
-FILES = ("encoder.onnx", "tokenizer.json", "concepts.tsv", "lexicon.npz", "vectors.npz", "ranker.onnx")
+FILES = ("encoder.onnx", "tokenizer.json", "concepts.tsv", "titles.npz", "lexicon.npz", "vectors.npz", "ranker.onnx")
 # What a data folder must hold; docs/training.md says where each comes from.
 NEEDED = (
     "icd10cm_index/index.csv", "icd10cm_index/external_index.csv", "icd10cm_index/neoplasms.csv", "codiesp/train.jsonl.gz", "codiesp/evidence_en.jsonl.gz",
@@ -36,6 +36,10 @@ NEEDED = (
     "mdace_codes/annotations.tsv", "notes/mtsamples/mtsamples_500.jsonl.gz", "notes/aci_bench/train.csv",
 )  # fmt: skip
 _EQUALITY_STRINGS = 400
+_NAMES_MINED = 25_000  # of ontologies and inclusion terms: a sample is enough to keep what was learned
+_NEAR = 24  # wrong codes near a phrase, from which a batch draws
+# A phrase is one decision, a note some hundred: weights bring their say into balance.
+WEIGHTS = {"case": 1.0, "note": 2.0, "phrase": 2.0}
 
 
 def missing_files(data: Path) -> list[str]:
@@ -46,7 +50,9 @@ def missing_files(data: Path) -> list[str]:
 class Pipeline:
     """One rebuild. `work` keeps the stages' results; `out` receives the artefacts."""
 
-    def __init__(self, data: Path, work: Path, out: Path, base: Path, recipe: Recipe, *, threads: int = 2, progress: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, data: Path, work: Path, out: Path, base: Path, recipe: Recipe, *, threads: int = 2, progress: Callable[[str], None] = lambda _: None
+    ) -> None:
         """Raises ArtefactError naming the files that the data folder lacks."""
         if missing := missing_files(data):
             raise ArtefactError(f"The data folder lacks {', '.join(missing)}.", "docs/training.md says where each file comes from.")
@@ -60,18 +66,14 @@ class Pipeline:
         return TabularList()
 
     @cached_property
-    def _cases(self) -> list[Case]:
-        return codiesp(self._data, "train")
+    def _examples(self) -> list[Example]:
+        return training_examples(self._data, self._tabular)
 
     @cached_property
     def _terms(self) -> list[Term]:
-        """All names of codes but the evidence of cases, which the lexicon takes from the cases themselves."""
+        """All names of codes that no example gave."""
         official = official_terms(self._data, self._tabular)
         return [*official, *synonym_terms(self._data, self._tabular, official)]
-
-    @cached_property
-    def _evidence(self) -> list[Term]:
-        return [term for case in self._cases for _, _, term in case.evidence]
 
     @cached_property
     def _us_uses(self) -> Counter[str]:
@@ -83,56 +85,108 @@ class Pipeline:
     def run(self) -> None:
         """Do every stage that isn't done yet."""
         self.encoder()
+        self.sharpen()
         self.export()
         self.index()
         self.ranker()
         self.manifest()
 
     def encoder(self) -> None:
-        """Fine-tune the base encoder; resumes from its checkpoint."""
+        """Fine-tune the base encoder on the names of all codes and the evidence of published cases; resumes from its checkpoint."""
         if (self._work / "encoder/recipe.json").exists():
             return
-        common = {code: 4 * math.log1p(n) for code, n in (self._us_uses + case_uses(self._cases, self._tabular)).items()}
-        pairs = Pairs([*self._terms, *self._evidence], self._tabular.title, common, self._recipe)
+        cases = [e for e in self._examples if e.kind == "case"]
+        uses = self._us_uses + Counter(c for e in cases for c in e.right)
+        common = {code: 4 * math.log1p(n) for code, n in uses.items()}
+        pairs = Pairs([*self._terms, *(t for e in cases for t in e.evidence)], self._tabular.title, common, self._recipe)
         fine_tune(self._base, pairs, self._recipe, self._work / "encoder", threads=self._threads, progress=self._progress)
+
+    def sharpen(self) -> None:
+        """Go on with what clinicians write, against the wrong codes that the encoder finds near."""
+        if (self._work / "sharpened/recipe.json").exists():
+            return
+        mined = self._work / "mined.json"
+        if not mined.exists():
+            mined.write_text(json.dumps(self._mine()))
+        queries, near = json.loads(mined.read_text())
+        names: dict[str, list[str]] = {code: [title] for code, title in self._tabular.title.items()}
+        for term in self._terms:
+            if term.code in names and term.source in ("inclusion", "ontology", "propagated"):
+                names[term.code].append(term.text)
+        recipe = dataclasses.replace(self._recipe, steps=self._recipe.sharpen_steps, learning_rate=self._recipe.learning_rate * 0.7)
+        pairs = HardPairs([Term(*q) for q in queries], names, near, recipe)
+        fine_tune(self._work / "encoder", pairs, recipe, self._work / "sharpened", threads=self._threads, progress=self._progress)
+
+    def _mine(self) -> tuple[list[tuple[str, str, str]], list[list[str]]]:
+        """Return training phrases (text, code, source), and for each the wrong codes that lie nearest to it."""
+        folder = self._work / "first"
+        folder.mkdir(exist_ok=True)
+        export_encoder(self._work / "encoder", folder)
+        encoder = Encoder(folder, threads=self._threads)
+        names = [t for t in self._terms if t.source in ("abbreviation", "inclusion", "ontology", "propagated")]
+        terms = [*encoder_terms(self._examples), *names[:: max(1, len(names) // _NAMES_MINED)]]
+        stems = [self._tabular.stem(t.code) for t in terms]
+        unique = {(t.text, code): t.source for t, code in zip(terms, stems, strict=True) if code and len(t.text) > 1}
+        queries = [(text, code, source) for (text, code), source in unique.items()]
+        codes = [c for c in self._tabular.title if c[0] not in "VY"]
+        pool = encoder.encode([self._tabular.title[c] for c in codes])
+        near: list[list[str]] = []
+        for at in range(0, len(queries), 256):
+            part = queries[at : at + 256]
+            scores = encoder.encode([q[0] for q in part]) @ pool.T
+            top = np.argpartition(-scores, 2 * _NEAR, axis=1)[:, : 2 * _NEAR]
+            for (_, code, _), row, columns in zip(part, scores, top, strict=True):
+                ranked = [codes[c] for c in columns[np.argsort(-row[columns])]]
+                near.append([c for c in ranked if not (c.startswith(code) or code.startswith(c))][:_NEAR])
+            if at % 12_800 == 0:
+                self._progress(f"mined {at}/{len(queries)}")
+        return queries, near
 
     def export(self) -> None:
         """Export to ONNX, quantise, and record how equal the two forms are."""
         if (self._work / "equality.json").exists() and (self._out / "encoder.onnx").exists():
             return
-        export_encoder(self._work / "encoder", self._out)
-        sample = sorted({t.text for t in self._evidence if len(t.text) > 3})[:: max(1, len(self._evidence) // _EQUALITY_STRINGS)]
-        result = dataclasses.asdict(equality(self._work / "encoder", self._out, sample))
+        export_encoder(self._work / "sharpened", self._out)
+        evidence = sorted({t.text for e in self._examples for t in e.evidence if len(t.text) > 3})
+        sample = evidence[:: max(1, len(evidence) // _EQUALITY_STRINGS)]
+        result = dataclasses.asdict(equality(self._work / "sharpened", self._out, sample))
         (self._work / "equality.json").write_text(json.dumps({k: round(v, 5) for k, v in result.items()}))
         self._progress(f"int8 against float: {result}")
+
+    @cached_property
+    def _knowledge(self) -> Knowledge:
+        encoder = Encoder(self._out, threads=self._threads)
+        known: dict[str, Vectors] = {}
+
+        def encode(texts: Sequence[str]) -> Vectors:
+            fresh = list(dict.fromkeys(t for t in texts if t not in known))
+            known.update(zip(fresh, encoder.encode(fresh), strict=True) if fresh else ())
+            return np.stack([known[t] for t in texts])
+
+        return Knowledge(self._terms, self._us_uses, self._tabular, [document_windows(text) for text in background(self._data)], encode)
 
     def index(self) -> None:
         """Build concepts, lexicon and vectors."""
         if (self._out / "vectors.npz").exists():
             return
-        concepts = build_concepts(self._tabular, case_uses(self._cases, self._tabular), self._us_uses)
+        concepts, lexicon, vectors = self._knowledge.build(self._examples)
         save_concepts(concepts, self._out / "concepts.tsv")
-        coded = [(c.text, [t for _, _, t in c.evidence]) for c in self._cases]
-        np.savez_compressed(self._out / "lexicon.npz", **build_lexicon(self._terms, concepts, self._tabular, coded, self._background))
-        self._progress("lexicon built")
-        encoder = Encoder(self._out, threads=self._threads)
-        vectors = build_vectors([*self._terms, *self._evidence], concepts, self._tabular, encoder.encode)
-        np.savez_compressed(self._out / "vectors.npz", **vectors)
-        self._progress(f"{len(vectors['rows'])} names indexed")
-
-    @cached_property
-    def _background(self) -> list[set[int]]:
-        return [document_windows(text) for text in background(self._data)]
+        np.savez_compressed(self._out / "titles.npz", allow_pickle=False, **build_titles(concepts, self._tabular))
+        np.savez_compressed(self._out / "lexicon.npz", allow_pickle=False, **lexicon)
+        np.savez_compressed(self._out / "vectors.npz", allow_pickle=False, **vectors)
+        self._progress(f"{len(lexicon['keys'])} names in the lexicon, {len(vectors['rows'])} in the index")
 
     def ranker(self) -> None:
         """Train and export the ranker on cross-fitted features."""
         if (self._out / "ranker.onnx").exists():
             return
-        encoder = Encoder(self._out, threads=self._threads)
-        index = VectorIndex.load(self._out / "vectors.npz")
-        labelled = cross_fitted(self._cases, self._terms, self._us_uses, index, encoder, self._tabular, self._background, self._progress)
-        save_ranker(train_ranker(labelled), self._out / "ranker.onnx")
+        labelled = self.labelled()
+        save_ranker(train_ranker(labelled, WEIGHTS), self._out / "ranker.onnx")
         (self._work / "typical.json").write_text(json.dumps(typical(labelled)))
+
+    def labelled(self) -> list[Labelled]:
+        """Return the cross-fitted candidates of all training examples."""
+        return cross_fitted(self._examples, self._knowledge, Encoder(self._out, threads=self._threads), self._progress)
 
     def manifest(self) -> None:
         """Write the manifest: what each file is, from what it was made, and when."""

@@ -1,11 +1,13 @@
-"""Train the ranker: features by the serving code, gradient-boosted trees, export to ONNX.
+"""Train the ranker: gradient-boosted trees over the candidates of coded examples.
 
-The lexicon and the priors remember training cases, so features of a training case come from those built without its fold:
-otherwise the trees would learn to trust a memory that a new note doesn't have.
+Features that remember coded examples (how often a name was coded, which names are in the index) are made by cross-fitting: for
+each example a lexicon and an index that have not seen its fold, so that the trees don't learn to trust a memory that a new
+note doesn't have.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,77 +24,98 @@ from onnx_models.features import NAMES
 from onnx_models.lexicon import Lexicon
 from onnx_models.retrieval import Concepts, VectorIndex
 from onnx_models.runtime import Encoder
-from onnx_models.training.corpora import Case
-from onnx_models.training.index import build_concepts, build_lexicon
+from onnx_models.training.examples import Example
+from onnx_models.training.index import Coded, build_concepts, build_lexicon, build_titles, build_vectors, document_windows
 from onnx_models.training.terms import TabularList, Term
+from onnx_models.wording import Titles
 
 Floats = npt.NDArray[np.float32]
 FOLDS = 5
-_PARAMETERS = {
+PARAMETERS = {
     "objective": "binary", "learning_rate": 0.04, "num_leaves": 31, "min_data_in_leaf": 40, "feature_fraction": 0.7, "bagging_fraction": 0.8,
     "bagging_freq": 1, "lambda_l2": 5.0, "verbosity": -1, "seed": 13, "deterministic": True, "num_threads": 2,
 }  # fmt: skip
-_ROUNDS = 350
+ROUNDS = 350
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Candidate rows of one note with their labels."""
+    """Candidate rows of one example with their labels."""
 
-    note: str
+    example: str
+    kind: str
     codes: tuple[str, ...]
     features: Floats  # (n, len(NAMES))
     right: npt.NDArray[np.bool_]  # (n,)
-    gold: int  # codes of the note, found or not
+    counts: npt.NDArray[np.bool_]  # (n,) False where the guide calls the code neither required nor wrong
+    gold: int  # codes of the example, found or not
 
 
-def bare_coder(concepts: Concepts, lexicon: Lexicon, index: VectorIndex, encoder: Encoder) -> NoteCoder:
+@dataclass(frozen=True)
+class Knowledge:
+    """What look-ups are built from, whatever the fold."""
+
+    terms: Sequence[Term]  # names that no example gave
+    us_uses: Mapping[str, int]
+    tabular: TabularList
+    background: Sequence[set[int]]
+    encode: Callable[[Sequence[str]], Floats]
+
+    def build(self, examples: Sequence[Example]) -> tuple[Concepts, dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return concepts, lexicon and index made from the terms and these examples."""
+        uses: Counter[str] = Counter(c for e in examples if e.kind == "case" for c in e.right)
+        noted: Counter[str] = Counter(self.us_uses)
+        for e in examples:
+            if e.kind == "note":
+                noted.update(e.right)
+        concepts = build_concepts(self.tabular, uses, noted)
+        coded = [Coded(document_windows(e.text), e.evidence, e.kind == "note") for e in examples if e.kind != "phrase"]
+        terms = [*self.terms, *(t for e in examples if e.kind == "phrase" for t in e.evidence)]
+        evidence = [t for e in examples if e.kind != "phrase" for t in e.evidence]
+        return (
+            concepts,
+            build_lexicon(terms, concepts, self.tabular, coded, self.background),
+            build_vectors([*terms, *evidence], concepts, self.tabular, self.encode),
+        )
+
+
+def bare_coder(concepts: Concepts, titles: Titles, lexicon: Lexicon, index: VectorIndex, encoder: Encoder) -> NoteCoder:
     """Return an engine without a ranker, for collecting features."""
-    return NoteCoder(info=ModelInfo("training", "0", "", encoder.provider), concepts=concepts, lexicon=lexicon, index=index, encoder=encoder, ranker=None, typical=[0.0] * len(NAMES))
+    info = ModelInfo("training", "0", "", encoder.provider)
+    return NoteCoder(info=info, concepts=concepts, titles=titles, lexicon=lexicon, index=index, encoder=encoder, ranker=None, typical=[0.0] * len(NAMES))
 
 
-def label(coder: NoteCoder, note: str, text: str, gold: frozenset[str], style: float, tabular: TabularList) -> Labelled:
-    """Return the labelled candidates of a note; codes are compared without 7th character."""
-    rows = coder.analyse(text, style=style).rows
-    wanted = {tabular.stem(c) or c for c in gold}
+def label(coder: NoteCoder, example: Example) -> Labelled:
+    """Return the labelled candidates of an example; codes are compared without 7th character."""
+    rows = coder.analyse(example.text, style=example.style).rows
     features = np.stack([r.features for r in rows]) if rows else np.zeros((0, len(NAMES)), np.float32)
-    return Labelled(note, tuple(r.code for r in rows), features, np.array([r.code in wanted for r in rows], bool), len(wanted))
+    right = np.array([r.code in example.right for r in rows], bool)
+    counts = np.array([r.code in example.right or r.code not in example.neutral for r in rows], bool)
+    return Labelled(example.id, example.kind, tuple(r.code for r in rows), features, right, counts, len(example.required))
 
 
-def case_uses(cases: Sequence[Case], tabular: TabularList) -> Counter[str]:
-    """Count in how many cases each code stands, without 7th characters."""
-    return Counter(tabular.stem(code) or code for case in cases for code in case.codes)
+def fold_of(identifier: str) -> int:
+    """Return the fold of an example, by hash, so that it never moves."""
+    return int.from_bytes(hashlib.sha256(identifier.encode()).digest()[:4], "big") % FOLDS
 
 
-def cross_fitted(
-    cases: Sequence[Case],
-    terms: Sequence[Term],
-    us_uses: Mapping[str, int],
-    index: VectorIndex,
-    encoder: Encoder,
-    tabular: TabularList,
-    background: Sequence[set[int]],
-    progress: Callable[[str], None] = lambda _: None,
-) -> list[Labelled]:
-    """Return labelled candidates of all cases, each by a lexicon that hasn't seen its fold."""
+def cross_fitted(examples: Sequence[Example], knowledge: Knowledge, encoder: Encoder, progress: Callable[[str], None] = lambda _: None) -> list[Labelled]:
+    """Return labelled candidates of all examples, each by look-ups that haven't seen its fold."""
     result: list[Labelled] = []
     for fold in range(FOLDS):
-        known = [c for i, c in enumerate(cases) if i % FOLDS != fold]
-        # The rows of the table don't depend on the counts, so the vector index fits every fold.
-        concepts = build_concepts(tabular, case_uses(known, tabular), us_uses)
-        arrays = build_lexicon(terms, concepts, tabular, [(c.text, [t for _, _, t in c.evidence]) for c in known], background)
-        coder = bare_coder(concepts, Lexicon(arrays), index, encoder)
-        result += [label(coder, c.id, c.text, c.codes, 0.0, tabular) for i, c in enumerate(cases) if i % FOLDS == fold]
-        progress(f"fold {fold + 1}/{FOLDS}")
+        concepts, lexicon, index = knowledge.build([e for e in examples if fold_of(e.id) != fold])
+        coder = bare_coder(concepts, Titles(build_titles(concepts, knowledge.tabular)), Lexicon(lexicon), VectorIndex(index), encoder)
+        result += [label(coder, e) for e in examples if fold_of(e.id) == fold and e.trains_ranker]
+        progress(f"fold {fold + 1}/{FOLDS}: {len(result)} examples labelled")
     return result
 
 
-def train_ranker(labelled: Sequence[Labelled], weights: Sequence[float] | None = None) -> lgb.Booster:
-    """Return the trained trees; `weights` gives one weight a note."""
-    features = np.concatenate([x.features for x in labelled])
-    right = np.concatenate([x.right for x in labelled])
-    weight = np.concatenate([np.full(len(x.right), w, np.float32) for x, w in zip(labelled, weights or [1.0] * len(labelled), strict=True)])
-    return lgb.train(_PARAMETERS, lgb.Dataset(features, right.astype(int), weight=weight, feature_name=list(NAMES)), _ROUNDS)
+def train_ranker(labelled: Sequence[Labelled], weight_of: Mapping[str, float]) -> lgb.Booster:
+    """Return the trained trees; `weight_of` gives the weight of a candidate by the kind of its example."""
+    features = np.concatenate([x.features[x.counts] for x in labelled])
+    right = np.concatenate([x.right[x.counts] for x in labelled])
+    weight = np.concatenate([np.full(int(x.counts.sum()), weight_of[x.kind], np.float32) for x in labelled])
+    return lgb.train(PARAMETERS, lgb.Dataset(features, right.astype(int), weight=weight, feature_name=list(NAMES)), ROUNDS)
 
 
 def typical(labelled: Sequence[Labelled]) -> list[float]:

@@ -143,13 +143,13 @@ def official_terms(data: Path, tabular: TabularList) -> list[Term]:
             code = tabular.stem(raw)
             if code:
                 terms += [Term(text, code, source) for text in _spoken(trail)]
-    trail: list[str] = []
+    sites: list[str] = []
     with (data / "icd10cm_index/neoplasms.csv").open(encoding="utf-8-sig", newline="") as handle:
         kinds = {"MalignantPrimary": "cancer of {}", "MalignantSecondary": "metastasis to {}", "CaInSitu": "carcinoma in situ of {}",
                  "Benign": "benign neoplasm of {}"}  # fmt: skip
         for row in csv.DictReader(handle):
-            trail = [*trail[: int(row["Level"])], row["Term"]]
-            site = " ".join(reversed(trail[1:]))
+            sites = [*sites[: int(row["Level"])], row["Term"]]
+            site = " ".join(reversed(sites[1:]))
             for column, pattern in kinds.items():
                 code = tabular.stem(row[column].strip().rstrip("-").rstrip("."))
                 if site and code:

@@ -1,0 +1,176 @@
+"""Candidates of one note: known names by the lexicon, and phrases by their meaning in the encoder's space."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from onnx_models.assertion import judge
+from onnx_models.attributes import attributes_of
+from onnx_models.chunks import chunks
+from onnx_models.features import Hit, Place
+from onnx_models.lexicon import Lexicon, Match
+from onnx_models.normalise import Token, tokens
+from onnx_models.plan import PlanContext
+from onnx_models.reading import Polarity, Section, Sentence
+from onnx_models.retrieval import Concept, Concepts, VectorIndex
+from onnx_models.runtime import Encoder
+from onnx_models.segmenter import section_at, sections, sentences
+from onnx_models.wording import Overlap, Titles
+
+NEAREST = 6  # concepts a phrase may mean
+_LEAST_COSINE = 0.5  # below this the encoder's guess is worse than silence
+_BATCH = 48  # phrases between two looks at the clock
+# Read first what decides the coding; when time runs out the rest is left, and said.
+_PRIORITY = (
+    "assessment_plan", "diagnosis", "impression", "hospital_course", "hpi", "chief_complaint", "plan", "problem_list", "past_medical", "preamble",
+    "admission_diagnosis", "indication", "preop_diagnosis", "procedure", "findings", "imaging", "labs", "other",
+)  # fmt: skip
+# Names and numbers, not statements about the patient's condition: the lexicon reads them, the encoder needn't.
+_ENCODER_SKIPS = frozenset({"medications", "allergies", "vitals", "exam", "ros", "immunizations", "family", "social", "instructions", "past_surgical"})
+# Where conditions are named with their causes and complications, phrases are also read together.
+_JOINED = frozenset({"assessment_plan", "diagnosis", "impression", "chief_complaint", "preop_diagnosis", "admission_diagnosis"})
+_SHORT = 400  # characters: a phrase or a short statement rather than a note
+_NOISE = frozenset(
+    """
+    mild moder sever new known stabl persist intermitt signific possibl probabl likeli recent worsen progress underli evid sign symptom
+    """.split()
+)
+
+
+
+@dataclass(slots=True)
+class Scene:
+    """One note on its way through the engine: its parts, and what is known of each place looked at."""
+
+    text: str
+    parts: tuple[Section, ...]
+    lines: tuple[Sentence, ...]
+    plan: PlanContext
+    stream: list[tuple[Token, int]]  # token of the normal form, index of its sentence
+    places: dict[tuple[int, int], Place] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, text: str, declared: Sequence[tuple[str, int, int]]) -> Scene:
+        """Split a note into sections and sentences."""
+        parts = sections(text, declared)
+        lines = sentences(text, parts)
+        stream = [(Token(t.stem, t.begin + line.begin, t.end + line.begin), i) for i, line in enumerate(lines) for t in tokens(text[line.begin : line.end])]
+        return cls(text, parts, lines, PlanContext(text, parts, lines), stream)
+
+    def place(self, begin: int, end: int, line: int) -> Place:
+        """Return the place `text[begin:end]` in sentence `line`, with its assertion and attributes."""
+        if (begin, end) not in self.places:
+            sentence = self.lines[line]
+            span, kind = (sentence.begin, sentence.end), section_at(self.parts, begin).kind
+            judgement = judge(self.text, span, (begin, end), kind)
+            heads, planned = self.plan.of(line)
+            coverage = (end - begin) / max(1, span[1] - span[0])
+            attributes = attributes_of(self.text, span, (begin, end))
+            heading = heads and coverage > 0.3
+            self.places[begin, end] = Place(begin, end, line, kind, judgement.assertion, attributes, judgement.cue, heading, planned, coverage)
+        return self.places[begin, end]
+
+
+def named(scene: Scene, lexicon: Lexicon, concepts: Concepts) -> list[Hit]:
+    """Return the hits of the lexicon, with and without words of degree between the words of a name."""
+    stream = scene.stream
+    matches = lexicon.find(stream)
+    bare = [(t, s) for t, s in stream if t.stem not in _NOISE]
+    seen = {(m.begin, m.end) for m in matches}
+    if len(bare) < len(stream):
+        matches += [m for m in lexicon.find(bare) if m.stems > 1 and (m.begin, m.end) not in seen]
+    longest = _covering(matches)
+    hits = []
+    for match in matches:
+        where = scene.place(match.begin, match.end, match.sentence)
+        covered = (match.begin, match.end) not in longest
+        for entry in match.entries:
+            hit = _hit(where, entry.concept, concepts[entry.concept])
+            hit.entry, hit.stems, hit.rivals, hit.frequency, hit.covered = entry, match.stems, len(match.entries), match.frequency, covered
+            hits.append(hit)
+    return hits
+
+
+def worded(scene: Scene, hits: Sequence[Hit], titles: Titles) -> None:
+    """Fill in how far each hit's title is the wording of the note."""
+    numbers = titles.words(t for t, _ in scene.stream)
+    begins = [t.begin for t, _ in scene.stream]
+    note = set(numbers)
+    by_sentence: dict[int, set[int]] = defaultdict(set)
+    for number, (_, sentence) in zip(numbers, scene.stream, strict=True):
+        by_sentence[sentence].add(number)
+    known: dict[tuple[int, int, int], Overlap] = {}
+    for hit in hits:
+        place = hit.place
+        key = (place.begin, place.end, hit.concept)
+        if key not in known:
+            span = numbers[bisect_left(begins, place.begin) : bisect_left(begins, place.end)]
+            known[key] = titles.overlap(hit.concept, span, by_sentence[place.sentence], note)
+        hit.overlap = known[key]
+
+
+def meant(
+    scene: Scene, known: Sequence[Hit], index: VectorIndex, encoder: Encoder, concepts: Concepts, deadline: float | None
+) -> tuple[list[Hit], tuple[Section, ...]]:
+    """Return the hits of the encoder on phrases that no known name covers wholly, and the sections left unread at the deadline.
+
+    Args:
+        scene: the note.
+        known: hits of the lexicon.
+        index: names of all concepts.
+        encoder: makes vectors of phrases.
+        concepts: the table of concepts.
+        deadline: `time.monotonic()` seconds, or None.
+    """
+    explained = {(h.place.begin, h.place.end) for h in known}
+    short = len(scene.text) <= _SHORT
+    by_section: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    for i, line in enumerate(scene.lines):
+        part = section_at(scene.parts, line.begin)
+        if part.kind in _ENCODER_SKIPS:
+            continue
+        spans = chunks(scene.text, line, joined=short or part.kind in _JOINED)
+        by_section[part.begin] += [(b, e, i) for b, e in spans if short or (b, e) not in explained]
+    ranked = sorted((p for p in scene.parts if by_section[p.begin]), key=_urgency)
+    found: list[Hit] = []
+    for done, part in enumerate(ranked):
+        phrases = [(b, e, i) for b, e, i in by_section[part.begin] if scene.place(b, e, i).assertion.polarity is Polarity.AFFIRMED]
+        for at in range(0, len(phrases), _BATCH):
+            if deadline is not None and time.monotonic() > deadline:
+                return found, tuple(ranked[done:])
+            found += _nearest(scene, phrases[at : at + _BATCH], index, encoder, concepts)
+    return found, ()
+
+
+def _urgency(part: Section) -> tuple[int, int]:
+    return (_PRIORITY.index(part.kind) if part.kind in _PRIORITY else len(_PRIORITY), part.begin)
+
+
+def _nearest(scene: Scene, phrases: Sequence[tuple[int, int, int]], index: VectorIndex, encoder: Encoder, concepts: Concepts) -> list[Hit]:
+    queries = index.project(encoder.encode([scene.text[b:e] for b, e, _ in phrases]))
+    found = []
+    for (begin, end, line), nearest in zip(phrases, index.nearest(queries, NEAREST), strict=True):
+        where = scene.place(begin, end, line)
+        for rank, (row, cosine) in enumerate(nearest, 1):
+            if cosine >= _LEAST_COSINE:
+                hit = _hit(where, row, concepts[row])
+                hit.cosine, hit.rank, hit.margin = cosine, rank, cosine - nearest[0][1]
+                found.append(hit)
+    return found
+
+
+def _hit(where: Place, row: int, concept: Concept) -> Hit:
+    return Hit(where, row, concept.code(where.attributes.laterality), concept.sided, concept.prior, concept.us_prior)
+
+
+def _covering(matches: Sequence[Match]) -> set[tuple[int, int]]:
+    """Return the spans of matches that no longer match of more stems holds."""
+    best: dict[int, int] = {}
+    for m in matches:
+        for at in range(m.begin, m.end):
+            best[at] = max(best.get(at, 0), m.stems)
+    return {(m.begin, m.end) for m in matches if m.stems >= max(best[at] for at in range(m.begin, m.end))}
