@@ -28,6 +28,7 @@ from cds_service.demo.fhir_server import FhirServer
 
 PATIENT = "amalia-testwood"
 OTHER = "gus-dummond"
+STAY = "ignacio-specimen"
 VERIFIER = "v" * 50
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 SCOPE = "openid fhirUser launch patient/*.rs patient/Condition.cruds user/Practitioner.r system/*.cruds"
@@ -385,6 +386,25 @@ def test_a_cards_link_carries_its_context_into_the_token(running: Running) -> No
     assert location.startswith(f"{running.service.url}/smart/launch?")
     assert set(query) == {"iss", "launch"}
     assert running.token(running.code(launch=query["launch"][0])).json()["appContext"] == "handle-1"
+
+
+def test_a_signed_order_is_active(running: Running) -> None:
+    """Signing changes the order in the FHIR server and on the page; another patient's order can't be signed here."""
+    reference = f"ServiceRequest/{PATIENT}-order-1"
+    assert f'value="{reference}"' in running.get(f"/patients/{PATIENT}/orders").text
+    assert 'class="done"' in running.post(f"/patients/{PATIENT}/orders/sign", {"order": reference}).text
+    assert requests.get(f"{running.site.fhir_upstream}/{reference}", timeout=20).json()["status"] == "active"
+    assert f'value="{reference}"' not in running.get(f"/patients/{PATIENT}/orders").text
+    assert running.post(f"/patients/{OTHER}/orders/sign", {"order": reference}).status_code == 404
+
+
+def test_a_discharged_stay_is_finished(running: Running) -> None:
+    """Completing the discharge closes the encounter, and the button goes away."""
+    page = f"/patients/{STAY}"
+    assert "/hooks/encounter-discharge" in running.get(page).text
+    assert 'class="done"' in running.post(f"{page}/discharge").text
+    assert requests.get(f"{running.site.fhir_upstream}/Encounter/{STAY}-encounter", timeout=20).json()["status"] == "finished"
+    assert "/hooks/encounter-discharge" not in running.get(page).text
 
 
 def test_a_failing_service_is_told_not_hidden(running: Running) -> None:

@@ -32,7 +32,7 @@ def blueprint(site: Site, records: Records, support: DecisionSupport, grants: Gr
 def _hooks(routes: Blueprint, records: Records, support: DecisionSupport) -> None:
     @routes.post("/patients/<patient>/hooks/patient-view")
     def patient_view(patient: str) -> str:
-        return _cards_of("patient-view", support.fire("patient-view", _context(records, patient)))
+        return _cards_of("patient-view", support.fire("patient-view", _context(records, patient)), patient=patient)
 
     @routes.post("/patients/<patient>/hooks/order-sign")
     def order_sign(patient: str) -> str:
@@ -44,7 +44,7 @@ def _hooks(routes: Blueprint, records: Records, support: DecisionSupport) -> Non
     def sign(patient: str) -> str:
         order = _order(records, patient, request.form.get("order", ""))
         records.update(order | {"status": "active"})
-        return render_template("_done.html", message="Signed. The order is active.", changed="order")
+        return render_template("_done.html", message="Signed. The order is active.", changed="order-list")
 
     @routes.post("/patients/<patient>/hooks/encounter-discharge")
     def discharge(patient: str) -> str:

@@ -121,7 +121,7 @@ def read_chart(records: Records, patient: str) -> Chart:
         vitals=trends(found["Observation"], {"vital-signs", "survey"}),
         medications=tuple(r["medicationCodeableConcept"]["text"] for r in found["MedicationRequest"]),
         allergies=tuple(f"{r['code']['text']}: {r['reaction'][0]['manifestation'][0]['text']}" for r in found["AllergyIntolerance"]),
-        orders=tuple(map(_order, [*found["ServiceRequest"], *found["DeviceRequest"]])),
+        orders=order_lines([*found["ServiceRequest"], *found["DeviceRequest"]]),
         procedures=tuple(f"{r['performedDateTime']}: {r['code']['text']}" for r in found["Procedure"]),
         payer=next((r["payor"][0].get("display", "") for r in found["Coverage"]), ""),
     )
@@ -152,6 +152,11 @@ def current_encounter(records: Records, patient: str) -> Resource:
 def problem_list(found: Iterable[Resource]) -> tuple[Diagnosis, ...]:
     """Return the lines of the problem list."""
     return tuple(_diagnosis(r) for r in found if "problem-list-item" in _codes(r.get("category", [])))
+
+
+def order_lines(found: Iterable[Resource]) -> tuple[OrderLine, ...]:
+    """Return orders as lines, by id: the order of the chart."""
+    return tuple(_order(r) for r in sorted(found, key=lambda r: str(r["id"])))
 
 
 def visit_diagnoses(found: Iterable[Resource], encounter: str) -> tuple[Diagnosis, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from cds_service.demo.ehr.chart import current_encounter, header, problem_list, read_chart, visit_diagnoses
+from cds_service.demo.ehr.chart import current_encounter, header, order_lines, problem_list, read_chart, visit_diagnoses
 from cds_service.demo.ehr.fhir import Records
 from cds_service.demo.ehr.person import change_user
 from cds_service.demo.errors import DemoError
@@ -34,6 +34,12 @@ def blueprint(records: Records) -> Blueprint:
         found = records.all("Condition", patient=patient)
         of_visit = visit_diagnoses(found, current_encounter(records, patient)["id"])
         return render_template("_diagnoses.html", problems=problem_list(found), diagnoses=of_visit)
+
+    @pages.get("/patients/<patient>/orders")
+    def orders(patient: str) -> str:
+        """The orders alone, to be put in place after one was signed."""
+        found = [*records.all("ServiceRequest", patient=patient), *records.all("DeviceRequest", patient=patient)]
+        return render_template("_orders.html", orders=order_lines(found), patient_id=patient)
 
     @pages.post("/user")
     def user() -> AnyResponse:

@@ -52,7 +52,7 @@ def _when(observation: Mapping[str, Any]) -> str:
 
 def _value(observation: Mapping[str, Any]) -> tuple[str, str]:
     parts = [observation["valueQuantity"]] if "valueQuantity" in observation else [c["valueQuantity"] for c in observation["component"]]
-    return "/".join(f"{part['value']:g}" for part in parts), parts[0]["unit"]
+    return "/".join(f"{part['value']:g}" for part in parts), parts[0].get("unit", "")
 
 
 def _limits(observation: Mapping[str, Any]) -> str:

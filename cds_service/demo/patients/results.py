@@ -48,7 +48,7 @@ def _vital(slug: str, key: str, number: int, when: str, value: float) -> Resourc
 
 
 def _blood_pressure(slug: str, number: int, when: str, value: str) -> Resource:
-    panel = {"loinc": "85354-9", "display": "Blood pressure panel with all children optional"}
+    panel = {"name": "Blood pressure", "loinc": "85354-9", "display": "Blood pressure panel with all children optional"}
     resource = _observation(f"{slug}-vital-blood-pressure-{number}", slug, panel, when, "vital-signs")
     resource["component"] = [
         {"code": {"coding": [{"system": _LOINC, "code": code, "display": display}]}, "valueQuantity": _quantity(int(part), "mm[Hg]")}
@@ -63,11 +63,13 @@ def _observation(identity: str, slug: str, test: Resource, when: str, category: 
         "id": identity,
         "status": "final",
         "category": [{"coding": [{"system": _CATEGORY, "code": category}]}],
-        "code": {"coding": [{"system": _LOINC, "code": test["loinc"], "display": test["display"]}], "text": test["display"].split(" [")[0]},
+        "code": {"coding": [{"system": _LOINC, "code": test["loinc"], "display": test["display"]}], "text": test.get("name") or test["display"].split(" [")[0]},
         "subject": {"reference": f"Patient/{slug}"},
         "effectiveDateTime": when,
     }
 
 
 def _quantity(value: float, unit: str) -> Resource:
-    return {"value": value, "unit": unit, "system": _UCUM, "code": unit}
+    """Return a quantity with its UCUM code, and the unit as people write it, where it has one."""
+    words = catalogue()["units"].get(unit, unit)
+    return {"value": value, "system": _UCUM, "code": unit} | ({"unit": words} if words else {})
