@@ -21,6 +21,7 @@ from onnx_models.ranker import Ranker
 from onnx_models.reading import Candidate, Mention, NoteReading, Reason, Section
 from onnx_models.retrieval import Concepts, VectorIndex
 from onnx_models.runtime import Encoder
+from onnx_models.style import Style
 from onnx_models.wording import Titles
 
 CLINICAL_NOTE = 1.0  # style of a note of care; 0.0 is a published case report
@@ -59,6 +60,7 @@ class NoteCoder:
         lexicon: Lexicon,
         index: VectorIndex,
         encoder: Encoder,
+        style: Style,
         ranker: Ranker | None,
         typical: Sequence[float],
     ) -> None:
@@ -68,6 +70,7 @@ class NoteCoder:
         self.lexicon = lexicon
         self.index = index
         self.encoder = encoder
+        self.style = style
         self._ranker = ranker
         self._typical = np.asarray(typical, np.float32)
 
@@ -96,7 +99,8 @@ class NoteCoder:
             lexicon=Lexicon.load(folder / "lexicon.npz"),
             index=VectorIndex.load(folder / "vectors.npz"),
             encoder=encoder,
-            ranker=Ranker(folder / "ranker.onnx"),
+            style=Style.load(folder / "style.npz"),
+            ranker=Ranker(folder),
             typical=manifest["typical"],
         )
 
@@ -106,7 +110,7 @@ class NoteCoder:
         *,
         declared_sections: Sequence[tuple[str, int, int]] = (),
         deadline: float | None = None,
-        style: float = CLINICAL_NOTE,
+        style: float | None = None,
     ) -> NoteReading:
         """Read one note.
 
@@ -114,7 +118,7 @@ class NoteCoder:
             text: plain text.
             declared_sections: (title, begin, end) of sections that the document itself declares.
             deadline: `time.monotonic()` seconds after which the encoder reads no further section; the lexicon reads all.
-            style: CLINICAL_NOTE, or 0.0 for a published case report.
+            style: CLINICAL_NOTE, 0.0 for a published case report, or None to tell by its words.
         """
         language = language_of(text)
         if language != "en":
@@ -123,15 +127,16 @@ class NoteCoder:
         began = time.perf_counter()
         if self._ranker is None:
             raise ArtefactError("The engine was loaded without a ranker.", "Load complete artefacts.")
-        probabilities = self._ranker.probabilities(np.stack([r.features for r in analysis.rows])) if analysis.rows else np.zeros(0)
-        kept = [(r, float(p)) for r, p in zip(analysis.rows, probabilities, strict=True) if p >= _KEEP]
-        reasons = self._ranker.reasons([r for r, _ in kept], self._typical)
-        mentions = _mentions(analysis.scene, [(r, p, w) for (r, p), w in zip(kept, reasons, strict=True)])
+        rows = analysis.rows
+        probabilities = self._ranker.probabilities(rows)
+        keep = [i for i, p in enumerate(probabilities) if p >= _KEEP]
+        reasons = self._ranker.reasons(rows, keep, self._typical)
+        mentions = _mentions(analysis.scene, [(rows[i], float(probabilities[i]), why) for i, why in zip(keep, reasons, strict=True)])
         timing = (*analysis.timing, ("ranking", round((time.perf_counter() - began) * 1000, 2)))
         return NoteReading(analysis.scene.parts, analysis.scene.lines, mentions, language, analysis.unread, timing)
 
     def analyse(
-        self, text: str, *, declared_sections: Sequence[tuple[str, int, int]] = (), deadline: float | None = None, style: float = CLINICAL_NOTE
+        self, text: str, *, declared_sections: Sequence[tuple[str, int, int]] = (), deadline: float | None = None, style: float | None = None
     ) -> _Analysis:
         """Return candidate rows with features and no probability: what training sees, by the code that serves."""
         clock = [time.perf_counter()]
@@ -142,7 +147,8 @@ class NoteCoder:
         near, unread = meant(scene, hits, self.index, self.encoder, self.concepts, deadline)
         clock.append(time.perf_counter())
         worded(scene, [*hits, *near], self.titles)
-        rows = candidate_rows([*hits, *near], len(scene.stream), style)
+        kind = self.style.of([t for t, _ in scene.stream]) if style is None else style
+        rows = candidate_rows([*hits, *near], len(scene.stream), kind)
         clock.append(time.perf_counter())
         stages = ("segmentation", "lexicon", "encoder", "features")
         timing = tuple((name, round((b - a) * 1000, 2)) for name, a, b in zip(stages, clock, clock[1:], strict=False))

@@ -49,6 +49,9 @@ NAMES: tuple[str, ...] = (
 )  # fmt: skip
 _AT = {name: i for i, name in enumerate(NAMES)}
 
+# What a candidate looks like beside the others, once each has a first probability.
+RIVAL_NAMES: tuple[str, ...] = ("first", "place_in_note", "below_best", "rival_here", "wider_rival_here", "rival_in_sentence", "rival_in_category", "mass")
+
 # What a coder would call the groups of features; rationale speaks in these.
 GROUPS: dict[str, tuple[str, ...]] = {
     "dictionary": tuple(n for n in NAMES if n.startswith("lex_")),
@@ -111,6 +114,11 @@ class CandidateRow:
     hits: list[Hit] = field(default_factory=list)
     features: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(len(NAMES), np.float32))
 
+    @property
+    def places(self) -> frozenset[tuple[int, int, int]]:
+        """Return the (begin, end, sentence) of the hits."""
+        return frozenset((h.place.begin, h.place.end, h.place.sentence) for h in self.hits)
+
 
 def candidate_rows(hits: Sequence[Hit], length: int, style: float) -> list[CandidateRow]:
     """Return a row for each code among `hits`, in order of code.
@@ -140,6 +148,49 @@ def candidate_rows(hits: Sequence[Hit], length: int, style: float) -> list[Candi
             row.features[_AT["category_best"]] = float(own >= max(strength))
             row.features[_AT["finer_rival"]] = float(any(s > own and len(r.code) >= len(row.code) for r, s in zip(rows, strength, strict=True)))
     return [by_code[c] for c in sorted(by_code)]
+
+
+def rival_features(codes: Sequence[str], places: Sequence[frozenset[tuple[int, int, int]]], first: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return how each candidate stands beside the others: (n, len(RIVAL_NAMES)).
+
+    Args:
+        codes: the candidates.
+        places: for each, the (begin, end, sentence) of its hits.
+        first: for each, its probability by the first trees, (n,).
+    """
+    n = len(codes)
+    odds = np.log(np.clip(first, 1e-5, 1 - 1e-5) / np.clip(1 - first, 1e-5, 1))
+    table = np.zeros((n, len(RIVAL_NAMES)), np.float32)
+    if not n:
+        return table
+    order = np.argsort(-first, kind="stable")
+    table[order, 1] = np.log1p(np.arange(n))
+    table[:, 0], table[:, 2], table[:, 7] = odds, odds - odds.max(), np.log1p(first.sum())
+    by_sentence: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    for row, own in enumerate(places):
+        for begin, end, sentence in own:
+            by_sentence[sentence].append((begin, end, row))
+    here, wider, around = (np.zeros(n, np.float32) for _ in range(3))
+    for hits in by_sentence.values():
+        for begin, end, row in hits:
+            for other_begin, other_end, other in hits:
+                if other == row:
+                    continue
+                p = first[other]
+                around[row] = max(around[row], p)
+                if other_begin < end and begin < other_end:
+                    here[row] = max(here[row], p)
+                    if other_end - other_begin > end - begin:
+                        wider[row] = max(wider[row], p)
+    best: dict[str, list[float]] = defaultdict(list)
+    for code, p in zip(codes, first, strict=True):
+        best[code[:3]].append(float(p))
+    top = {category: sorted(values, reverse=True)[:2] for category, values in best.items()}
+    for row, code in enumerate(codes):
+        own = top[code[:3]]
+        table[row, 6] = own[0] if own[0] != float(first[row]) else (own[1] if len(own) > 1 else 0.0)
+    table[:, 3], table[:, 4], table[:, 5] = here, wider, around
+    return table
 
 
 def _relate(rows: Sequence[CandidateRow]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from onnx_models.features import GROUPS, NAMES, CandidateRow
+from onnx_models.features import GROUPS, NAMES, CandidateRow, rival_features
 from onnx_models.reading import Reason
 from onnx_models.runtime import session
 
@@ -30,41 +30,58 @@ def _logit(p: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 class Ranker:
-    """Gradient-boosted trees in ONNX over `features.NAMES`. Thread-safe."""
+    """Gradient-boosted trees in ONNX, twice: each candidate by itself, then beside the others of its note. Thread-safe."""
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
-        self._session: ort.InferenceSession = session(path, threads=threads, wanted="cpu")
-        self._input = self._session.get_inputs()[0].name
+    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+        self._first = session(folder / "first.onnx", threads=threads, wanted="cpu")
+        self._final = session(folder / "ranker.onnx", threads=threads, wanted="cpu")
 
-    def probabilities(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return calibrated probabilities: (n, len(NAMES)) -> (n,)."""
-        if not len(features):
-            return np.zeros(0, np.float32)
-        return np.asarray(self._session.run(None, {self._input: features})[1][:, 1], np.float32)
+    def probabilities(self, rows: Sequence[CandidateRow]) -> npt.NDArray[np.float32]:
+        """Return calibrated probabilities of the candidates of one note: (n,)."""
+        return self._judge(rows)[0] if rows else np.zeros(0, np.float32)
 
-    def reasons(self, rows: Sequence[CandidateRow], typical: npt.NDArray[np.float32]) -> list[tuple[Reason, ...]]:
-        """Return for each row what decided, strongest first.
+    def _judge(self, rows: Sequence[CandidateRow]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return (probabilities, features, rival features)."""
+        own = np.stack([r.features for r in rows])
+        rivals = rival_features([r.code for r in rows], [r.places for r in rows], _run(self._first, own))
+        return _run(self._final, np.concatenate([own, rivals], axis=1)), own, rivals
+
+    def reasons(self, rows: Sequence[CandidateRow], keep: Sequence[int], typical: npt.NDArray[np.float32]) -> list[tuple[Reason, ...]]:
+        """Return for the rows at `keep` what decided, strongest first.
 
         The weight of a group of features is the change of the log-odds when the group is set to a typical candidate's values
-        (occlusion): what is said is what the model did, not a story told afterwards.
+        in both stages (occlusion): what is said is what the model did, not a story told afterwards.
 
         Args:
-            rows: candidates.
+            rows: all candidates of the note.
+            keep: indexes of those to explain.
             typical: (len(NAMES),) feature values of a typical candidate, from the training data.
         """
-        if not rows:
+        if not keep:
             return []
-        own = np.stack([r.features for r in rows])
-        stacked = [own]
+        probabilities, features, rivals = self._judge(rows)
+        own, beside = features[list(keep)], rivals[list(keep)]
+        occluded, changed = [], []
         for names in GROUPS.values():
-            occluded = own.copy()
             columns = [NAMES.index(n) for n in names]
-            occluded[:, columns] = typical[columns]
-            stacked.append(occluded)
-        odds = _logit(self.probabilities(np.concatenate(stacked))).reshape(len(stacked), len(rows))
+            copy = own.copy()
+            copy[:, columns] = typical[columns]
+            occluded.append(copy)
+            shift = _logit(_run(self._first, copy)) - beside[:, 0]
+            moved = beside.copy()
+            moved[:, 0] += shift
+            moved[:, 2] += shift
+            changed.append(moved)
+        stacked = np.concatenate([np.concatenate(occluded), np.concatenate(changed)], axis=1)
+        odds = _logit(_run(self._final, stacked)).reshape(len(GROUPS), len(keep))
+        before = _logit(probabilities[list(keep)])
         result = []
-        for i in range(len(rows)):
-            weights = {group: float(odds[0, i] - odds[g + 1, i]) for g, group in enumerate(GROUPS)}
+        for i in range(len(keep)):
+            weights = {group: float(before[i] - odds[g, i]) for g, group in enumerate(GROUPS)}
             strongest = sorted(weights.items(), key=lambda kv: -abs(kv[1]))
             result.append(tuple(Reason(g, _WORDS[g][0 if w > 0 else 1], round(w, 3)) for g, w in strongest if abs(w) >= 0.05))
         return result
+
+
+def _run(trees: ort.InferenceSession, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return np.asarray(trees.run(None, {trees.get_inputs()[0].name: features})[1][:, 1], np.float32)

@@ -22,18 +22,19 @@ from onnx_models.training.encoder import HardPairs, Pairs, Recipe, fine_tune
 from onnx_models.training.examples import Example, encoder_terms, training_examples
 from onnx_models.training.export import equality, export_encoder
 from onnx_models.training.index import build_titles, document_windows, save_concepts
-from onnx_models.training.rank import Knowledge, Labelled, cross_fitted, save_ranker, train_ranker, typical
+from onnx_models.training.rank import Knowledge, Labelled, cross_fitted, save_ranker, train_rankers, typical
+from onnx_models.training.styles import style_texts, train_style
 from onnx_models.training.terms import TabularList, Term, official_terms, synonym_terms
 
 NAME = "marginalia-minilm"
-FILES = ("encoder.onnx", "tokenizer.json", "concepts.tsv", "titles.npz", "lexicon.npz", "vectors.npz", "ranker.onnx")
+FILES = ("encoder.onnx", "tokenizer.json", "concepts.tsv", "titles.npz", "lexicon.npz", "vectors.npz", "style.npz", "first.onnx", "ranker.onnx")
 # What a data folder must hold; docs/training.md says where each comes from.
 NEEDED = (
     "icd10cm_index/index.csv", "icd10cm_index/external_index.csv", "icd10cm_index/neoplasms.csv", "codiesp/train.jsonl.gz", "codiesp/evidence_en.jsonl.gz",
     "codiesp/background_unlabelled.jsonl.gz", "ontologies/doid.jsonl.gz", "ontologies/mondo.jsonl.gz", "ontologies/hp.jsonl.gz",
     "ontologies/mondo_exactmatch_icd10cm.sssom.tsv", "ontologies/hpo_layperson_synonyms.tsv", "medquad/medquad.jsonl.gz",
     "abbreviations/vanderbilt_clinic_notes.tsv", "abbreviations/vanderbilt_discharge_sums.tsv", "abbreviations/wikipedia.csv",
-    "mdace_codes/annotations.tsv", "notes/mtsamples/mtsamples_500.jsonl.gz", "notes/aci_bench/train.csv",
+    "mdace_codes/annotations.tsv", "notes/mtsamples/mtsamples_500.jsonl.gz", "notes/aci_bench/train.csv", "notes/mts_dialog/MTS-Dialog-TrainingSet.csv",
 )  # fmt: skip
 _EQUALITY_STRINGS = 400
 _NAMES_MINED = 25_000  # of ontologies and inclusion terms: a sample is enough to keep what was learned
@@ -88,6 +89,7 @@ class Pipeline:
         self.sharpen()
         self.export()
         self.index()
+        self.style()
         self.ranker()
         self.manifest()
 
@@ -176,12 +178,19 @@ class Pipeline:
         np.savez_compressed(self._out / "vectors.npz", allow_pickle=False, **vectors)
         self._progress(f"{len(lexicon['keys'])} names in the lexicon, {len(vectors['rows'])} in the index")
 
+    def style(self) -> None:
+        """Train the model that tells notes from case reports."""
+        if not (self._out / "style.npz").exists():
+            np.savez_compressed(self._out / "style.npz", allow_pickle=False, **train_style(list(style_texts(self._data, self._examples))))
+
     def ranker(self) -> None:
         """Train and export the ranker on cross-fitted features."""
         if (self._out / "ranker.onnx").exists():
             return
         labelled = self.labelled()
-        save_ranker(train_ranker(labelled, WEIGHTS), self._out / "ranker.onnx")
+        first, final = train_rankers(labelled, WEIGHTS, self._progress)
+        save_ranker(first, self._out / "first.onnx")
+        save_ranker(final, self._out / "ranker.onnx")
         (self._work / "typical.json").write_text(json.dumps(typical(labelled)))
 
     def labelled(self) -> list[Labelled]:

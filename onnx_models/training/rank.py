@@ -20,10 +20,11 @@ from onnxmltools.convert import convert_lightgbm
 from onnxmltools.convert.common.data_types import FloatTensorType
 
 from onnx_models.coder import ModelInfo, NoteCoder
-from onnx_models.features import NAMES
+from onnx_models.features import NAMES, RIVAL_NAMES, rival_features
 from onnx_models.lexicon import Lexicon
 from onnx_models.retrieval import Concepts, VectorIndex
 from onnx_models.runtime import Encoder
+from onnx_models.style import BUCKETS, Style
 from onnx_models.training.examples import Example
 from onnx_models.training.index import Coded, build_concepts, build_lexicon, build_titles, build_vectors, document_windows
 from onnx_models.training.terms import TabularList, Term
@@ -47,6 +48,7 @@ class Labelled:
     codes: tuple[str, ...]
     features: Floats  # (n, len(NAMES))
     right: npt.NDArray[np.bool_]  # (n,)
+    places: tuple[frozenset[tuple[int, int, int]], ...]  # of the hits of each candidate
     counts: npt.NDArray[np.bool_]  # (n,) False where the guide calls the code neither required nor wrong
     gold: int  # codes of the example, found or not
 
@@ -82,7 +84,9 @@ class Knowledge:
 def bare_coder(concepts: Concepts, titles: Titles, lexicon: Lexicon, index: VectorIndex, encoder: Encoder) -> NoteCoder:
     """Return an engine without a ranker, for collecting features."""
     info = ModelInfo("training", "0", "", encoder.provider)
-    return NoteCoder(info=info, concepts=concepts, titles=titles, lexicon=lexicon, index=index, encoder=encoder, ranker=None, typical=[0.0] * len(NAMES))
+    untold = Style(np.zeros(BUCKETS, np.float32), 0.0)  # training says the style
+    parts = {"concepts": concepts, "titles": titles, "lexicon": lexicon, "index": index, "encoder": encoder, "style": untold}
+    return NoteCoder(info=info, ranker=None, typical=[0.0] * len(NAMES), **parts)  # type: ignore[arg-type]
 
 
 def label(coder: NoteCoder, example: Example) -> Labelled:
@@ -91,7 +95,7 @@ def label(coder: NoteCoder, example: Example) -> Labelled:
     features = np.stack([r.features for r in rows]) if rows else np.zeros((0, len(NAMES)), np.float32)
     right = np.array([r.code in example.right for r in rows], bool)
     counts = np.array([r.code in example.right or r.code not in example.neutral for r in rows], bool)
-    return Labelled(example.id, example.kind, tuple(r.code for r in rows), features, right, counts, len(example.required))
+    return Labelled(example.id, example.kind, tuple(r.code for r in rows), features, right, tuple(r.places for r in rows), counts, len(example.required))
 
 
 def fold_of(identifier: str) -> int:
@@ -110,12 +114,35 @@ def cross_fitted(examples: Sequence[Example], knowledge: Knowledge, encoder: Enc
     return result
 
 
-def train_ranker(labelled: Sequence[Labelled], weight_of: Mapping[str, float]) -> lgb.Booster:
-    """Return the trained trees; `weight_of` gives the weight of a candidate by the kind of its example."""
-    features = np.concatenate([x.features[x.counts] for x in labelled])
+def boosted(features: Sequence[Floats], labelled: Sequence[Labelled], names: Sequence[str], weight_of: Mapping[str, float]) -> lgb.Booster:
+    """Return trees over the candidates that count; `weight_of` gives the weight of a candidate by the kind of its example."""
+    table = np.concatenate([f[x.counts] for f, x in zip(features, labelled, strict=True)])
     right = np.concatenate([x.right[x.counts] for x in labelled])
     weight = np.concatenate([np.full(int(x.counts.sum()), weight_of[x.kind], np.float32) for x in labelled])
-    return lgb.train(PARAMETERS, lgb.Dataset(features, right.astype(int), weight=weight, feature_name=list(NAMES)), ROUNDS)
+    return lgb.train(PARAMETERS, lgb.Dataset(table, right.astype(int), weight=weight, feature_name=list(names)), ROUNDS)
+
+
+def beside(first: lgb.Booster, x: Labelled) -> Floats:
+    """Return the features of the second trees: an example's candidates with their rivals."""
+    if not len(x.codes):
+        return np.zeros((0, len(NAMES) + len(RIVAL_NAMES)), np.float32)
+    return np.concatenate([x.features, rival_features(x.codes, x.places, np.asarray(first.predict(x.features), np.float32))], axis=1)
+
+
+def train_rankers(
+    labelled: Sequence[Labelled], weight_of: Mapping[str, float], progress: Callable[[str], None] = lambda _: None
+) -> tuple[lgb.Booster, lgb.Booster]:
+    """Return the first and the second trees; the second learn from first probabilities of trees that hadn't seen the example's fold."""
+    folds = [fold_of(x.example) for x in labelled]
+    table: list[Floats] = [np.zeros(0, np.float32)] * len(labelled)
+    for fold in range(FOLDS):
+        known = [x for x, f in zip(labelled, folds, strict=True) if f != fold]
+        first = boosted([x.features for x in known], known, NAMES, weight_of)
+        for i, x in enumerate(labelled):
+            if folds[i] == fold:
+                table[i] = beside(first, x)
+        progress(f"first trees, fold {fold + 1}/{FOLDS}")
+    return boosted([x.features for x in labelled], labelled, NAMES, weight_of), boosted(table, labelled, (*NAMES, *RIVAL_NAMES), weight_of)
 
 
 def typical(labelled: Sequence[Labelled]) -> list[float]:
@@ -125,5 +152,5 @@ def typical(labelled: Sequence[Labelled]) -> list[float]:
 
 def save_ranker(booster: lgb.Booster, path: Path) -> None:
     """Write the trees as ONNX."""
-    model = convert_lightgbm(booster, initial_types=[("features", FloatTensorType([None, len(NAMES)]))], zipmap=False, target_opset=15)
+    model = convert_lightgbm(booster, initial_types=[("features", FloatTensorType([None, booster.num_feature()]))], zipmap=False, target_opset=15)
     path.write_bytes(model.SerializeToString())
