@@ -187,8 +187,8 @@ def rival_features(codes: Sequence[str], places: Sequence[frozenset[tuple[int, i
         best[code[:3]].append(float(p))
     top = {category: sorted(values, reverse=True)[:2] for category, values in best.items()}
     for row, code in enumerate(codes):
-        own = top[code[:3]]
-        table[row, 6] = own[0] if own[0] != float(first[row]) else (own[1] if len(own) > 1 else 0.0)
+        pair = top[code[:3]]
+        table[row, 6] = pair[0] if pair[0] != float(first[row]) else (pair[1] if len(pair) > 1 else 0.0)
     table[:, 3], table[:, 4], table[:, 5] = here, wider, around
     return table
 
