@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import tomllib
-import xml.etree.ElementTree as ET
-from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from importlib import resources
+from pathlib import Path
 from typing import Any
+
+from lxml import etree
 
 from cds_service.errors import CodeSetError, RuleError
 from cds_service.review.belonging import Belonging
@@ -88,48 +91,62 @@ def icd10cm_2026() -> CodeSet:
     In force from the beginning of the fiscal year. It stays so until a newer release is there; for dates after the fiscal
     year the review says that one is due.
     """
-    folder = resources.files("simple_icd_10_cm") / "data"
+    # Found without importing: the package reads the same files into its own objects as it is imported, which takes seconds.
+    spec = importlib.util.find_spec("simple_icd_10_cm")
+    folder = Path(spec.origin).parent / "data" if spec and spec.origin else Path()
     try:
-        tree = ET.fromstring((folder / "icd10c-tabular-April-1-2026.xml").read_bytes())  # noqa: S314 - a pinned package's file, no entities
+        tree = etree.fromstring((folder / "icd10c-tabular-April-1-2026.xml").read_bytes(), etree.XMLParser(resolve_entities=False, no_network=True))
         listing = (folder / "code-list-April-2026.txt").read_text(encoding="utf-8").split()
-    except (OSError, ET.ParseError) as error:
+    except (OSError, etree.XMLSyntaxError) as error:
         raise CodeSetError("The ICD-10-CM files of the package simple-icd-10-cm can't be read.", "Reinstall simple-icd-10-cm.") from error
     entries: dict[str, Entry] = {}
     children: dict[str, tuple[str, ...]] = {}
-
-    def notes(element: ET.Element, tag: str) -> tuple[str, ...]:
-        return tuple(n.text or "" for e in element.findall(tag) for n in e.findall("note"))
-
-    def add(element: ET.Element, parent: str | None, above: dict[str, tuple[str, ...]]) -> None:
-        code = element.findtext("name") or ""
-        below = element.findall("diag")
-        entries[code] = Entry(
-            code,
-            element.findtext("desc") or "",
-            parent,
-            (*notes(element, "inclusionTerm"), *notes(element, "includes")),
-            (*notes(element, "excludes1"), *above.get("excludes1", ())),
-            (*notes(element, "excludes2"), *above.get("excludes2", ())),
-            notes(element, "codeFirst"),
-            notes(element, "useAdditionalCode"),
-            notes(element, "codeAlso"),
-            tuple((x.get("char") or "", x.text or "") for e in element.findall("sevenChrDef") for x in e.findall("extension")),
-        )
-        children[code] = tuple(d.findtext("name") or "" for d in below)
-        for child in below:
-            add(child, code, {})
-
-    for chapter in tree.findall("chapter"):
-        for section in chapter.findall("section"):
+    for chapter in tree.iterchildren("chapter"):
+        for section in chapter.iterchildren("section"):
             # Notes of a chapter or block hold for every category below it.
-            above: dict[str, list[str]] = defaultdict(list)
-            for element in (chapter, section):
-                for tag in ("excludes1", "excludes2"):
-                    above[tag] += notes(element, tag)
-            for category in section.findall("diag"):
-                add(category, None, {tag: tuple(lines) for tag, lines in above.items()})
+            blocks = [_read(element)[1] for element in (chapter, section)]
+            above = {tag: tuple(line for notes in blocks for line in notes.get(tag, ())) for tag in ("excludes1", "excludes2")}
+            for category in section.iterchildren("diag"):
+                _add(category, None, above, entries, children)
     # The list also names chapters, blocks and headings; a code is complete where no longer one begins with it.
     ordered = sorted(c for c in listing if _CODE.fullmatch(c))
     leaves = (c for c, after in zip(ordered, [*ordered[1:], ""], strict=True) if not after.startswith(c))
     billable = frozenset(c if len(c) <= 3 else f"{c[:3]}.{c[3:]}" for c in leaves)
     return CodeSet(ICD10CM, "2026-04-01", date(2025, 10, 1), None, date(2026, 9, 30), entries, billable, children)
+
+
+def _read(element: Any) -> tuple[dict[str, str], dict[str, tuple[Any, ...]], list[Any]]:
+    """Return the texts, the notes by kind, and the codes below an element of the tabular list."""
+    texts: dict[str, str] = {}
+    notes: dict[str, tuple[Any, ...]] = {}
+    below: list[Any] = []
+    for child in element:
+        if child.tag == "diag":
+            below.append(child)
+        elif child.tag in ("name", "desc"):
+            texts[child.tag] = child.text or ""
+        elif child.tag == "sevenChrDef":
+            notes["seventh"] = tuple((x.get("char") or "", x.text or "") for x in child if x.tag == "extension")
+        elif isinstance(child.tag, str):
+            notes[child.tag] = (*notes.get(child.tag, ()), *(n.text or "" for n in child if n.tag == "note"))
+    return texts, notes, below
+
+
+def _add(element: Any, parent: str | None, above: Mapping[str, tuple[str, ...]], entries: dict[str, Entry], children: dict[str, tuple[str, ...]]) -> None:
+    texts, notes, below = _read(element)
+    code = texts.get("name", "")
+    entries[code] = Entry(
+        code,
+        texts.get("desc", ""),
+        parent,
+        (*notes.get("inclusionTerm", ()), *notes.get("includes", ())),
+        (*notes.get("excludes1", ()), *above.get("excludes1", ())),
+        (*notes.get("excludes2", ()), *above.get("excludes2", ())),
+        notes.get("codeFirst", ()),
+        notes.get("useAdditionalCode", ()),
+        notes.get("codeAlso", ()),
+        notes.get("seventh", ()),
+    )
+    children[code] = tuple(d.findtext("name") or "" for d in below)
+    for child in below:
+        _add(child, code, {}, entries, children)

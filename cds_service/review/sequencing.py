@@ -91,7 +91,7 @@ def _key(line: Line, case: Case) -> tuple[object, ...]:
         not may_be_first(code, case.codes),
         not (code.startswith(_EXAM) and not case.inpatient) and not (code.startswith("O") and code[1] in "0123456789"),
         code.startswith(_STATUS),
-        code.startswith("R") and rank > 0,
+        code.startswith("R") and rank > 1,
         rank,
         age,
         at,
@@ -107,6 +107,8 @@ def _prominence(line: Line, case: Case) -> tuple[int, int, int]:
 
 
 def _rank(evidence: Evidence, case: Case) -> int:
+    if evidence.section == "diagnosis":  # discharge, postoperative, final: the provider's own list
+        return 0
     if evidence.section in LEADING:
-        return 0 if case.is_item(evidence) else 1
-    return 1 if evidence.section == "chief_complaint" else 2 if evidence.section in _OPENING else 3
+        return 1 if case.is_item(evidence) else 2
+    return 2 if evidence.section == "chief_complaint" else 3 if evidence.section in _OPENING else 4

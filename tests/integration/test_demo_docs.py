@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -42,6 +43,15 @@ def test_a_curl_example_works(service: str, command: str) -> None:
     done = subprocess.run([*arguments, "--fail-with-body"], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout
     assert isinstance(json.loads(done.stdout), dict)
+
+
+def test_the_note_of_the_readme_is_coded() -> None:
+    """The `marginalia code` command of the README prints diagnoses of its note."""
+    (command,) = re.findall(r"^\.venv/bin/marginalia (code .*)$", README, re.MULTILINE)
+    script = "from cds_service.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", script, *shlex.split(command)], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "E11" in done.stdout
 
 
 def test_the_example_call_brings_a_card(service: str) -> None:

@@ -438,6 +438,12 @@ def test_pages_run_own_scripts_only(running: Running) -> None:
     assert running.get("/", headers={"Host": "elsewhere.example.org"}).status_code == 400
 
 
+def test_localhost_leads_to_the_one_address(running: Running) -> None:
+    """A session and a launch belong to one host name."""
+    answer = running.get("/patients/x?a=1", headers={"Host": running.site.ehr_url.replace("http://127.0.0.1", "localhost")})
+    assert (answer.status_code, answer.headers["Location"]) == (307, f"{running.site.ehr_url}/patients/x?a=1")
+
+
 @pytest.mark.parametrize("path", ["/patients/nobody", "/calls/none"])
 def test_what_does_not_exist_is_404(running: Running, path: str) -> None:
     """An unknown patient or call is told as such."""

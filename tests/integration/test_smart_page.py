@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 from pathlib import Path
@@ -297,6 +298,29 @@ def test_empty_and_huge_notes_are_shown(stage: Stage, note: str) -> None:
         assert shown_note(page) == fetched_note(note)
     else:
         assert "There are no notes to read" in page.text
+
+
+@pytest.mark.parametrize(("sections", "folded"), [(3, False), (60, True)])
+def test_the_outline_stays_small(stage: Stage, sections: int, folded: bool) -> None:
+    """A few sections stand in a row; many fold into a list, so that they don't cover the note."""
+    stage.ehr.resources = chart_resources("".join(f"PART {n} OF THE NOTE:\nText.\n" for n in range(sections)))
+    outline = stage.open(stage.browser()).text.split('class="outline"')[1].split("</nav>")[0]
+    assert outline.count("<li>") == sections + folded
+    assert ("<details" in outline) is folded
+
+
+def test_an_encounter_with_many_notes(stage: Stage) -> None:
+    """Thirty notes: all are shown, and the outline is one list of them."""
+    note = chart_resources()[f"DocumentReference/{PATIENT}-note"]
+    for number in range(30):
+        content = {"attachment": {"contentType": "text/plain", "data": base64.b64encode(f"Note {number}: essential hypertension.".encode()).decode()}}
+        stage.ehr.resources[f"DocumentReference/n{number}"] = {**note, "id": f"n{number}", "description": f"Daily note {number}", "content": [content]}
+    page = stage.open(stage.browser())
+    assert page.status_code == 200
+    outline = page.text.split('class="outline"')[1].split("</nav>")[0]
+    assert outline.count("<details") == 1
+    assert outline.count("<li>") == 31
+    assert page.text.count('<article class="note"') == 31
 
 
 def test_an_encounter_without_codes_says_so(stage: Stage) -> None:

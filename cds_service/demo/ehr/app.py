@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from cds_service.demo.ehr import calls, gateway, pages
 from cds_service.demo.ehr.authorization import AuthorizationDesk
@@ -27,7 +28,7 @@ def create_ehr(site: Site) -> Flask:
         SECRET_KEY=secrets.token_bytes(32),
         SESSION_COOKIE_NAME="demo_ehr",  # the service runs on the same host, and cookies don't heed the port
         SESSION_COOKIE_SAMESITE="Lax",
-        TRUSTED_HOSTS=["127.0.0.1"],  # no other name may lead here (DNS rebinding)
+        TRUSTED_HOSTS=["127.0.0.1", "localhost"],  # no other name may lead here (DNS rebinding)
     )
     app.jinja_env.filters["markdown"] = rendered
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -50,6 +51,13 @@ def create_ehr(site: Site) -> Flask:
 
 def _guard(app: Flask, site: Site) -> None:
     policy = f"default-src 'self'; img-src 'self' {site.service_url}; frame-ancestors 'none'; form-action 'self'; base-uri 'none'; object-src 'none'"
+
+    @app.before_request
+    def one_address() -> AnyResponse | None:
+        """Cookies and launches belong to one host name, so the other name for this machine leads there."""
+        if request.host.partition(":")[0] == "localhost":
+            return redirect(f"{site.ehr_url}{request.full_path.removesuffix('?')}", code=307)
+        return None
 
     @app.before_request
     def only_own_forms() -> None:

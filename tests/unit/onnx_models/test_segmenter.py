@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,8 +46,9 @@ def test_headings_inside_a_dictated_line_are_found() -> None:
 @pytest.mark.parametrize(
     ("title", "kind"),
     [
-        ("PMH", "past_medical"), ("Past Surgical History", "past_surgical"), ("FAMILY HISTORY", "family"), ("A/P", "assessment_plan"), ("Discharge Diagnoses", "diagnosis"),
-        ("ROS", "ros"), ("Hospital Course", "hospital_course"), ("Discharge Instructions", "instructions"), ("IMPRESSION", "impression"), ("Shopping list", None),
+        ("PMH", "past_medical"), ("Past Surgical History", "past_surgical"), ("FAMILY HISTORY", "family"), ("A/P", "assessment_plan"),
+        ("Discharge Diagnoses", "diagnosis"), ("ROS", "ros"), ("Hospital Course", "hospital_course"), ("Discharge Instructions", "instructions"),
+        ("IMPRESSION", "impression"), ("Shopping list", None),
     ],
 )  # fmt: skip
 def test_titles_have_a_canonical_kind(title: str, kind: str | None) -> None:
@@ -73,7 +76,7 @@ def test_sentences_survive_abbreviations_decimals_and_lists() -> None:
 def test_sections_cover_in_order_and_sentences_stay_inside(text: str) -> None:
     """Whatever the text, sections come in order without overlap, and every sentence is a non-empty slice of one of them."""
     parts = sections(text)
-    assert all(a.end <= b.begin for a, b in zip(parts, parts[1:], strict=False))
+    assert all(a.end <= b.begin for a, b in pairwise(parts))
     for line in sentences(text, parts):
         assert 0 <= line.begin < line.end <= len(text)
         part = section_at(parts, line.begin)
