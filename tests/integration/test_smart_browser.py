@@ -303,13 +303,16 @@ def test_a_session_that_ended_is_told_before_work_is_lost(screen: Screen) -> Non
 
 
 def test_a_long_chart_stays_fluid(screen: Screen) -> None:
-    """A 10,000-word chart: lighting a code's words takes less than 60 ms (third of nine, since other processes share the machine)."""
+    """A 10,000-word chart: lighting a code's words takes less than 60 ms (median of nine, best of five rounds: the machine is shared)."""
     screen.open(1280, 800, (NOTE + "Lorem ipsum dolor sit amet. " * 40 + "\n") * 50)
     assert len(str(screen.js("return document.querySelector('.text').textContent")).split()) > 10_000
-    times = screen.js(
-        "const openers = [...document.querySelectorAll('.card.code .open')]; const times = [];"
-        "for (let i = 0; i < 9; i++) { const began = performance.now(); openers[i % openers.length].click(); document.body.offsetHeight;"
-        "times.push(performance.now() - began); }"
-        "return times.sort((a, b) => a - b);"
-    )
-    assert times[2] < 60, times
+    rounds = [
+        screen.driver.execute_async_script(
+            "const done = arguments[0]; const openers = [...document.querySelectorAll('.card.code .open')];"
+            "requestIdleCallback(() => { const times = []; for (let i = 0; i < 9; i++) { const began = performance.now();"
+            "openers[i % openers.length].click(); document.body.offsetHeight; times.push(performance.now() - began); }"
+            "done(times.sort((a, b) => a - b)[4]); }, { timeout: 2000 });"
+        )
+        for _ in range(5)
+    ]
+    assert min(rounds) < 60, rounds
