@@ -107,7 +107,7 @@ def test_the_check_passes(stack: Stack) -> None:
     lines: list[str] = []
     assert Check(stack.site, lines.append).run(), lines
     assert lines[-1] == "All well."
-    assert [line for line in lines[:-1] if not line.startswith("ok   ")] == []
+    assert [line for line in lines[:-1] if line.startswith("FAIL")] == []
 
 
 def test_the_check_fails_where_a_part_is_away(stack: Stack) -> None:
