@@ -23,7 +23,8 @@ from fhir_mappers.record import EncounterRecord, Note
 from onnx_models import EngineError, ModelInfo, NoteCoder, NoteReading
 
 _LOG = logging.getLogger(__name__)
-LONGEST_NOTE = 200_000  # characters, some 33,000 words: no note of care is longer, and what is longer would block a worker for long
+LONGEST_NOTE = 100_000  # characters, some 16,000 words: hardly a note of care is longer, and what is would block a worker for long
+_AFTERWARDS_S = 5.0  # for one note, when nobody waits
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 # Whose statements count as a provider's diagnosis (ICD-10-CM guidelines, section I.B.14: others document only a few things).
 _NOT_PROVIDERS = ("nurse", "diet", "therap", "pharmac", "social", "assistant", "scribe", "clerk")
@@ -121,8 +122,8 @@ class Reviewer:
         )
 
     def read(self, note: Note) -> NoteReading:
-        """Return the reading of a whole note, and remember it."""
-        reading = self._read(note, None, must=True)
+        """Return the reading of a note, and remember it if some seconds were enough for the whole."""
+        reading = self._read(note, time.monotonic() + _AFTERWARDS_S, must=True)
         assert reading is not None
         return reading
 

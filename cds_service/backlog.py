@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from cds_service.logs import told_of
 from fhir_mappers import Note
 
+LONGEST = 20_000  # characters of a note that is read afterwards: the end of the process waits for the note in hand
 _LOG = logging.getLogger(__name__)
 
 
@@ -24,8 +25,10 @@ class Backlog:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="backlog")
 
     def add(self, note: Note) -> bool:
-        """Have a note read later. Returns False where it waits already, or too many do, or the backlog is closed."""
+        """Have a note read later. Returns False where it waits already or is too long, too many wait, or the backlog is closed."""
         key = note.text
+        if len(key) > LONGEST:
+            return False
         with self._lock:
             if key in self._waiting or len(self._waiting) >= self._most:
                 return False

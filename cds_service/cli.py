@@ -20,6 +20,8 @@ COMMANDS = {
     "rules": ("cds_service.review.command:rules", "The rules of the review: conventions and guidelines, and documentation gaps."),
     "train": ("onnx_models.training.command:train", "Rebuild the engine's artefacts from a data folder."),
     "export": ("onnx_models.training.command:export", "Export the fine-tuned encoder to ONNX and show that its vectors stay the same."),
+    "evaluate": ("cds_service.evaluation.command:evaluate", "Measure the product: phrases, codes never seen in training, US notes, published cases."),
+    "bench": ("cds_service.bench.command:bench", "Measure speed and size of the service on this machine."),
 }
 
 

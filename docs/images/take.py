@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from selenium import webdriver
@@ -15,6 +16,7 @@ from cds_service.demo.stack import Stack
 
 HERE = Path(__file__).parent
 PATIENT = "bertrand-sampleton"
+READ_S = 8
 SIZES = {"": (1280, 860), "-phone": (390, 844)}
 
 
@@ -35,8 +37,10 @@ def shown(driver: webdriver.Chrome, selector: str) -> None:
 
 def take(driver: webdriver.Chrome, stack: Stack, suffix: str) -> None:
     """Walk from the chart to the review and take a picture of each."""
-    driver.get(f"{stack.site.ehr_url}/patients/{PATIENT}")
-    shown(driver, "article.card")
+    for pause in (READ_S, 0):  # notes that a busy machine had no time for are read afterwards: the second call has them
+        driver.get(f"{stack.site.ehr_url}/patients/{PATIENT}")
+        shown(driver, "article.card")
+        time.sleep(pause)
     driver.save_screenshot(str(HERE / f"chart{suffix}.png"))
     driver.get(driver.find_element(By.CSS_SELECTOR, "article.card a.button").get_attribute("href"))
     shown(driver, "mark")

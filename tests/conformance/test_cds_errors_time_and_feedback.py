@@ -109,16 +109,29 @@ def test_open_mode_answers_on_loopback(client: FlaskClient, host: str) -> None:
     assert client.get("/cds-services", headers={"Host": host}).status_code == 200
 
 
-def test_s3_about_500_ms(client: FlaskClient, hook_call: Call, note: Call) -> None:
-    """S3 About 500 ms a call: 60 notes don't stretch it far, and what was left is said.
+def test_s3_about_500_ms(make_application: Callable[..., Application], application: Application, hook_call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 About 500 ms a call: the engine is given at most 450 ms from the arrival. (`marginalia bench` measures how long it takes.)"""
+    left: list[float] = []
+    read = application.coder.read
 
-    The bound is generous because the test machine may be busy; `marginalia bench` measures.
-    """
+    def measured(text: str, *, declared_sections: Any = (), deadline: float | None = None) -> Any:
+        assert deadline is not None
+        left.append(deadline - time.monotonic())
+        return read(text, declared_sections=declared_sections, deadline=deadline)
+
+    monkeypatch.setattr(application.coder, "read", measured)
+    answer = create_app(make_application(remember_minutes=0)).test_client().post("/cds-services/coding-review", json=hook_call())
+    assert answer.status_code == 200
+    assert len(left) == 1
+    assert left[0] <= 0.45
+
+
+def test_s3_what_was_left_is_said(make_application: Callable[..., Application], hook_call: Call, note: Call) -> None:
+    """S3, house: 60 long notes don't fit into a call; which were left is in the extension, how many on the card."""
+    client = create_app(make_application(hook_budget_ms=1, remember_minutes=0)).test_client()
     notes = [note(f"Assessment {i}: chronic obstructive pulmonary disease with cough and wheezing for {i} days. " * 40, id=f"d{i}") for i in range(60)]
     call = hook_call(prefetch={"notes": {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": n} for n in notes]}})
-    began = time.monotonic()
     answer = client.post("/cds-services/coding-review", json=call)
-    assert time.monotonic() - began < 2.5
     coverage = answer.json["extension"]["org.marginalia.coverage"]
     assert any("time of this call ran out" in s["reason"] for s in coverage["notesSkipped"])
     assert "not read" in answer.json["cards"][0]["detail"]

@@ -303,13 +303,19 @@ def test_a_session_that_ended_is_told_before_work_is_lost(screen: Screen) -> Non
 
 
 def test_a_long_chart_stays_fluid(screen: Screen) -> None:
-    """A 10,000-word chart: lighting a code's words takes less than 60 ms (third of nine, since other processes share the machine)."""
+    """A 10,000-word chart: lighting a code's words costs less than 60 ms of the page's own processor time (other processes share the machine)."""
     screen.open(1280, 800, (NOTE + "Lorem ipsum dolor sit amet. " * 40 + "\n") * 50)
     assert len(str(screen.js("return document.querySelector('.text').textContent")).split()) > 10_000
-    times = screen.js(
-        "const openers = [...document.querySelectorAll('.card.code .open')]; const times = [];"
-        "for (let i = 0; i < 9; i++) { const began = performance.now(); openers[i % openers.length].click(); document.body.offsetHeight;"
-        "times.push(performance.now() - began); }"
-        "return times.sort((a, b) => a - b);"
-    )
-    assert times[2] < 60, times
+    screen.driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def spent() -> float:
+        metrics = {m["name"]: m["value"] for m in screen.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]}
+        return float(metrics["ScriptDuration"] + metrics["LayoutDuration"] + metrics["RecalcStyleDuration"]) * 1000
+
+    light = "const o = document.querySelectorAll('.card.code .open'); o[arguments[0] % o.length].click(); document.body.offsetHeight;"
+    costs = []
+    for number in range(9):
+        before = spent()
+        screen.js(light, number)
+        costs.append(spent() - before)
+    assert sorted(costs)[4] < 60, costs

@@ -126,7 +126,7 @@ def test_very_long_document(application: Application) -> None:
     long = Note("DocumentReference/long", "x" * (LONGEST_NOTE + 1), "long")
     review = Reviewer(coder, application.knowledge).review(record(long))
     assert [len(t) for t in coder.texts] == [LONGEST_NOTE]
-    assert "first 200,000 characters" in review.coverage.notes_skipped[0].reason
+    assert "first 100,000 characters" in review.coverage.notes_skipped[0].reason
 
 
 def test_what_the_reader_skipped_comes_first(reviewer: Reviewer) -> None:

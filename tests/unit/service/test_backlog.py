@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from cds_service.backlog import Backlog
+from cds_service.backlog import LONGEST, Backlog
 from fhir_mappers import Note
 
 
@@ -35,6 +35,13 @@ def test_bounded_and_once() -> None:
     go.set()
     backlog.close()
     assert backlog.add(note("d")) is False
+
+
+def test_long_documents_are_let_go() -> None:
+    """The end of the process waits for the note in hand, so none is long."""
+    backlog = Backlog(lambda _: None)
+    assert backlog.add(note("x" * (LONGEST + 1))) is False
+    backlog.close()
 
 
 def test_a_failure_is_logged_without_text(caplog: pytest.LogCaptureFixture) -> None:

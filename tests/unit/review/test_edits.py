@@ -1,0 +1,80 @@
+"""Claim edits: each fires on its case and not on the near miss."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from cds_service.review import Knowledge
+from cds_service.review.edits import claim_findings, order_findings
+from fhir_mappers.record import Coding, Concept, EncounterRecord, Order, Patient, Setting
+
+DAY = date(2026, 3, 2)
+WOMAN = Patient("p", date(1960, 5, 1), "female")
+
+
+def _edits(
+    knowledge: Knowledge, *claim: str, patient: Patient = WOMAN, setting: Setting = Setting.OUTPATIENT, on: date = DAY
+) -> list[tuple[str, tuple[str, ...]]]:
+    codes = next(iter(knowledge.code_sets))
+    record = EncounterRecord(patient, "e", setting, None, None)
+    return [(f.edit, f.codes) for f in claim_findings(claim, record, codes, knowledge.edits, on)]
+
+
+@pytest.mark.parametrize(
+    ("claim", "edit", "codes"),
+    [
+        (("Q99.99",), "code.invalid", ("Q99.99",)),
+        (("E11.6",), "code.incomplete", ("E11.6",)),
+        (("S72.001",), "code.seventh-character", ("S72.001",)),
+        (("E11.9", "E10.9"), "excludes1", ("E11.9", "E10.9")),
+        (("F02.80", "G30.9"), "principal.manifestation", ("F02.80",)),
+        (("W19.XXXA", "S93.402A"), "principal.external-cause", ("W19.XXXA",)),
+        (("Z79.4", "E11.9"), "principal.unacceptable", ("Z79.4",)),
+        (("M25.569",), "laterality.unspecified", ("M25.569",)),
+        (("I10", "I10"), "code.duplicate", ("I10",)),
+        (("O24.410",), "age.conflict", ("O24.410",)),
+    ],
+)
+def test_an_edit_fires(knowledge: Knowledge, claim: tuple[str, ...], edit: str, codes: tuple[str, ...]) -> None:
+    """MCE and conventions: the finding names the edit and the codes."""
+    assert (edit, codes) in _edits(knowledge, *claim)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [("E11.65", "Z79.4"), ("G30.9", "F02.80"), ("S72.001A", "W19.XXXA"), ("M25.561",), ("I13.0", "I50.22", "N18.4"), ("A41.9", "J18.9", "R65.20")],
+)
+def test_a_claim_in_order_has_no_finding(knowledge: Knowledge, claim: tuple[str, ...]) -> None:
+    """Near misses: complete, compatible, in sequence."""
+    assert _edits(knowledge, *claim) == []
+
+
+def test_a_circumstance_may_be_first_for_an_outpatient_but_not_principal(knowledge: Knowledge) -> None:
+    """MCE, unacceptable principal diagnosis: for inpatient claims."""
+    assert _edits(knowledge, "Z00.00") == []
+    assert _edits(knowledge, "Z00.00", setting=Setting.INPATIENT) == [("principal.unacceptable", ("Z00.00",))]
+
+
+def test_the_sex_edit_ends_in_september_2024(knowledge: Knowledge) -> None:
+    """CMS deactivated the sex conflict edit: it is applied by date."""
+    man = replace(WOMAN, gender="male")
+    assert ("sex.conflict", ("N80.9",)) in _edits(knowledge, "N80.9", patient=man, on=date(2024, 9, 1))
+    assert "sex.conflict" not in [e for e, _ in _edits(knowledge, "N80.9", patient=man)]
+
+
+def test_draft_orders_need_a_valid_indication(knowledge: Knowledge) -> None:
+    """order-sign: no reason at all, a reason that is no complete code, and one in order; signed orders aren't looked at."""
+    codes = next(iter(knowledge.code_sets))
+
+    def order(number: int, status: str, *reasons: str) -> Order:
+        given = tuple(Concept((Coding("http://hl7.org/fhir/sid/icd-10-cm", r),)) for r in reasons)
+        return Order(f"ServiceRequest/{number}", Concept(text="Lipid panel"), status, "order", datetime(2026, 3, 2, tzinfo=UTC), given)
+
+    orders = (order(1, "draft"), order(2, "draft", "E78"), order(3, "draft", "E78.5"), order(4, "active"))
+    record = EncounterRecord(WOMAN, "e", Setting.OUTPATIENT, None, None, orders=orders)
+    found = order_findings(record, ["E78.5", "I10"], codes)
+    assert [(f.edit, f.codes) for f in found] == [("order.no-indication", ()), ("order.indication-invalid", ("E78",))]
+    assert found[0].remedy == "Add the indication from the diagnoses of this encounter (E78.5, I10)."
