@@ -21,7 +21,7 @@ from onnx_models.runtime import Encoder
 from onnx_models.segmenter import section_at, sections, sentences
 from onnx_models.wording import Overlap, Titles
 
-NEAREST = 6  # concepts a phrase may mean
+_NEAREST, _NEAREST_SHORT = 6, 12  # concepts a phrase of a note, and a short statement, may mean
 _LEAST_COSINE = 0.5  # below this the encoder's guess is worse than silence
 _BATCH = 48  # phrases between two looks at the clock
 # Read first what decides the coding; when time runs out the rest is left, and said.
@@ -152,8 +152,9 @@ def _urgency(part: Section) -> tuple[int, int]:
 
 def _nearest(scene: Scene, phrases: Sequence[tuple[int, int, int]], index: VectorIndex, encoder: Encoder, concepts: Concepts) -> list[Hit]:
     queries = index.project(encoder.encode([scene.text[b:e] for b, e, _ in phrases]))
+    width = _NEAREST_SHORT if len(scene.text) <= _SHORT else _NEAREST
     found = []
-    for (begin, end, line), nearest in zip(phrases, index.nearest(queries, NEAREST), strict=True):
+    for (begin, end, line), nearest in zip(phrases, index.nearest(queries, width), strict=True):
         where = scene.place(begin, end, line)
         for rank, (row, cosine) in enumerate(nearest, 1):
             if cosine >= _LEAST_COSINE:

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import snowballstemmer
 
-NORMAL_FORM = 1
+NORMAL_FORM = 2
 
 # Letters and digits are split from each other ("DM2" -> "dm", "2"), so that "type 2 DM" and "DM2" share tokens.
 _TOKEN = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?")
@@ -41,6 +41,12 @@ _SAME = {
     "ischaemia": "ischemia", "ischaemic": "ischemic", "bleeding": "hemorrhage", "bleed": "hemorrhage",
     "cancer": "malignant neoplasm", "carcinoma": "malignant neoplasm", "thorax": "chest", "thoracic": "chest",
     "mellitus": "", "paediatric": "pediatric", "calculus": "stone", "calculi": "stone", "lithiasis": "stone",
+    # Abbreviations of US notes that mean one thing.
+    "ckd": "chronic renal disease", "copd": "chronic obstructive pulmonary disease", "chf": "congestive cardiac failure", "dm": "diabetes",
+    "htn": "hypertension", "hld": "hyperlipidemia", "cad": "coronary artery disease", "gerd": "gastroesophageal reflux disease",
+    "uti": "urinary tract infection", "osa": "obstructive sleep apnea", "esrd": "end stage renal disease", "afib": "atrial fibrillation",
+    "dvt": "deep vein thrombosis", "bph": "benign prostatic hyperplasia", "oa": "osteoarthritis", "tia": "transient ischemic attack", "pna": "pneumonia",
+    "sob": "shortness breath", "abd": "abdominal", "fx": "fracture", "type": "", "w": "", "t": "",
     "elevated": "high", "raised": "high", "increased": "high", "decreased": "low", "reduced": "low",
 }  # fmt: skip
 

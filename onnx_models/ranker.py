@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from onnx_models.features import GROUPS, NAMES, CandidateRow, rival_features
 from onnx_models.reading import Reason
-from onnx_models.runtime import session
+from onnx_models.runtime import Trees, session
 
 _WORDS = {
     "dictionary": ("the words are a known name of this code", "the words are only a loose name of this code"),
@@ -83,5 +82,5 @@ class Ranker:
         return result
 
 
-def _run(trees: ort.InferenceSession, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _run(trees: Trees, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.asarray(trees.run(None, {trees.get_inputs()[0].name: features})[1][:, 1], np.float32)

@@ -41,7 +41,10 @@ class Concepts:
 
     def __init__(self, rows: tuple[Concept, ...]) -> None:
         self._rows = rows
-        self._of = {code: i for i, c in enumerate(rows) for code in c.codes if code}
+        self._of: dict[str, int] = {}
+        for row, concept in enumerate(rows):
+            for code in filter(None, concept.codes):
+                self._of.setdefault(code, row)
 
     @classmethod
     def load(cls, path: Path) -> Concepts:

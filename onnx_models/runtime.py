@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -10,12 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 from tokenizers import Tokenizer
+
+# The runtime's telemetry is on by default and starts with the import: nothing may leave a hospital unasked.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime as ort
 
 from onnx_models.errors import ArtefactError, ProviderError
 
 Vectors = npt.NDArray[np.float32]
+Trees = ort.InferenceSession
 _MAX_TOKENS = 32
 _BATCH_TOKENS = 768  # padded tokens a run: beyond this a larger batch is no faster on two cores
 _CACHE = 20_000  # vectors; 384 floats each, about 30 MB

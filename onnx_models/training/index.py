@@ -34,13 +34,14 @@ def build_concepts(tabular: TabularList, uses: Mapping[str, int], us_uses: Mappi
     def prior(codes: Iterable[str], counts: Mapping[str, int]) -> float:
         return round(math.log1p(sum(counts.get(c, 0) for c in {*codes} - {""})), 3)
 
-    groups: dict[tuple[str, tuple[str, ...]], dict[str, str]] = defaultdict(dict)
+    groups: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for code, title in sorted(tabular.title.items()):
         sides = {w.lower() for w in _SIDE_WORD.findall(title)} - {"unspecified"}
         side = sides.pop() if len(sides) == 1 else "none"
         parent = code[:-1].rstrip(".") if side != "none" or "unspecified" in title.lower() else code
-        stems = tuple(sorted(t.stem for t in tokens(title)))
-        members = groups[(parent, stems)]
+        # Word for word but for the side: "Other pneumonia, unspecified organism" isn't "Pneumonia, unspecified organism".
+        words = " ".join(re.findall(r"[a-z0-9]+", _SIDE_WORD.sub(" ", title).lower()))
+        members = groups[(parent, words)]
         # "Osteoarthritis of knee" and its leaf "Osteoarthritis of knee, unspecified" are one thing: the leaf is billable.
         if side not in members or code.startswith(members[side]):
             members[side] = code
@@ -50,12 +51,14 @@ def build_concepts(tabular: TabularList, uses: Mapping[str, int], us_uses: Mappi
         right, left, both = (members.get(s, "") for s in SIDES[1:])
         codes = (neutral, right, left, both)
         rows.append(Concept(codes, prior(codes, uses), prior(codes, us_uses)))
-    # A parent that only stands for its sides is already a concept of its own: keep one.
+    # A parent that only stands for its sides is a concept of its own already; two that share it but differ in their sides
+    # ("right upper eyelid", "right lower eyelid") stay two.
     seen: set[str] = set()
     unique = []
     for concept in sorted(rows, key=lambda c: (-sum(map(bool, c.codes)), c.codes)):
-        if concept.codes[0] not in seen:
-            seen.add(concept.codes[0])
+        fresh = set(concept.codes) - seen - {""}
+        if fresh:
+            seen |= set(concept.codes)
             unique.append(concept)
     return Concepts(tuple(unique))
 
