@@ -118,7 +118,10 @@ def sections(text: str, declared: Sequence[tuple[str, int, int]] = ()) -> tuple[
         marks[begin] = (begin, begin, kind_of(title) or "other", title)
     result: list[Section] = []
     previous, kind, title = 0, "preamble", ""
-    for begin, end, new_kind, new_title in (marks[b] for b in sorted(marks)):
+    ordered = [marks[b] for b in sorted(marks)]
+    for at, (begin, end, new_kind, new_title) in enumerate(ordered):
+        if new_kind == "other" and not text[end : ordered[at + 1][0] if at + 1 < len(ordered) else len(text)].strip():
+            continue  # capitals with nothing under them are a statement ("COPD"), not a heading
         if new_kind in ("other", "exam", "imaging", "findings", "vitals", "procedure") and _SYSTEM.match(new_title.lower()):
             if kind in ("ros", "exam", "findings", "imaging"):
                 continue

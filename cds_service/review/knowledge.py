@@ -26,7 +26,7 @@ from cds_service.review.measurements import Measurements
 from cds_service.review.risk import MODEL, RiskModel
 from cds_service.review.rules import RuleBook
 
-DEFAULT_THRESHOLD = 0.35
+DEFAULT_THRESHOLD = 0.4
 _CODE = re.compile(r"[A-Z](?:\d[0-9A-Z]|A\d)[0-9A-Z]{0,4}")  # "QA0" is a category too
 
 

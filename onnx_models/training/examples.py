@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from onnx_models.coder import CLINICAL_NOTE
 from onnx_models.evaluation.notes import GoldNote, gold_notes
 from onnx_models.evaluation.phrases import Phrase, read
+from onnx_models.normalise import term_hash
 from onnx_models.training.corpora import Case, codiesp
 from onnx_models.training.terms import TabularList, Term
 
 _CASE_REPORT = 0.0
+_PLAIN = frozenset({"title", "inclusion", "index", "ontology", "propagated", "abbreviation"})
+_DAILY = 3  # charts of US coders that use a code
+_NAMES_EACH = 5
+_STATEMENTS = ("{}", "{}.", "The patient has {}.", "Assessment: {}", "Dx: {}", "1. {} - continue current treatment.", "Presents with {}.", "{} today")
+_DENIALS = ("Denies {}.", "No {}.", "Rule out {}.", "Mother had {}.", "No evidence of {}.", "Return if {} develops.")
+_DENIED_SHARE = 0.2
 _RANKER_SHARE = 0.3  # of the training phrases: the encoder doesn't see them, so that the ranker learns how far to trust it
 
 
@@ -61,6 +69,31 @@ def from_phrase(phrase: Phrase, tabular: TabularList) -> Example:
     terms = (Term(phrase.text, phrase.code, "phrase"),) if phrase.code else ()
     required = (frozenset(codes),) if codes else ()
     return Example(f"phrase:{phrase.text}", "phrase", phrase.text, CLINICAL_NOTE, required, frozenset(), terms, for_ranker(phrase.text) or not terms)
+
+
+def plain_examples(terms: Sequence[Term], us_uses: Mapping[str, int], tabular: TabularList) -> Iterator[Example]:
+    """Yield the known names of codes of daily work, as short statements: said plainly, and denied, doubted or of a relative.
+
+    Without them the ranker would know short texts from the phrase bank alone, where nothing is said plainly.
+    """
+    by_code: dict[str, list[str]] = defaultdict(list)
+    owners: dict[int, set[str]] = defaultdict(set)
+    for term in terms:
+        owners[term_hash(term.text)[0]].add(tabular.default_leaf(term.code))
+    for term in terms:
+        code = tabular.default_leaf(term.code)
+        known = us_uses.get(code, 0) >= _DAILY and term.source in _PLAIN and owners[term_hash(term.text)[0]] == {code}
+        if known and 3 <= len(term.text) <= 60 and term.text not in by_code[code]:
+            by_code[code].append(term.text)
+    for code, names in sorted(by_code.items()):
+        for name in sorted(names, key=lambda n: hashlib.sha256(n.encode()).digest())[:_NAMES_EACH]:
+            dice = hashlib.sha256(f"plain:{name}".encode()).digest()
+            said = name if name[:2].isupper() else name[0].lower() + name[1:]
+            if dice[0] < _DENIED_SHARE * 256:
+                text, required = _DENIALS[dice[1] % len(_DENIALS)].format(said), ()
+            else:
+                text, required = _STATEMENTS[dice[1] % len(_STATEMENTS)].format(said), (frozenset({code}),)
+            yield Example(f"name:{text}", "phrase", text, CLINICAL_NOTE, required, frozenset(), ())
 
 
 def training_examples(data: Path, tabular: TabularList) -> list[Example]:

@@ -19,7 +19,7 @@ from onnx_models.normalise import NORMAL_FORM
 from onnx_models.runtime import Encoder, Vectors
 from onnx_models.training.corpora import background, us_code_uses
 from onnx_models.training.encoder import HardPairs, Pairs, Recipe, fine_tune
-from onnx_models.training.examples import Example, encoder_terms, training_examples
+from onnx_models.training.examples import Example, encoder_terms, plain_examples, training_examples
 from onnx_models.training.export import equality, export_encoder
 from onnx_models.training.index import build_titles, document_windows, save_concepts
 from onnx_models.training.rank import Knowledge, Labelled, cross_fitted, save_ranker, train_rankers, typical
@@ -195,7 +195,8 @@ class Pipeline:
 
     def labelled(self) -> list[Labelled]:
         """Return the cross-fitted candidates of all training examples."""
-        return cross_fitted(self._examples, self._knowledge, Encoder(self._out, threads=self._threads), self._progress)
+        examples = [*self._examples, *plain_examples(self._terms, self._us_uses, self._tabular)]
+        return cross_fitted(examples, self._knowledge, Encoder(self._out, threads=self._threads), self._progress)
 
     def manifest(self) -> None:
         """Write the manifest: what each file is, from what it was made, and when."""
