@@ -47,6 +47,10 @@ CASES: tuple[RuleCase, ...] = (
     fires("guideline.III.B", "Exam: Mitral regurgitation.\n\nAssessment: Gout.", {"Mitral regurgitation": "I34.0", "Gout": "M10.9"}, "M10.9"),
     misses("guideline.III.B", "Exam: normal.\n\nAssessment: Gout. Mitral regurgitation.", {"Mitral regurgitation": "I34.0", "Gout": "M10.9"}, "M10.9", "I34.0"),
     # Combination
+    fires("index.diabetes-with", "Assessment: DM2 with neuropathic complications.", {"DM2": "E11.9"}, "E11.40"),
+    fires("index.diabetes-with", "Assessment: Type 1 diabetic. Diabetic nephropathy.", {"Type 1 diabetic": "E10.9"}, "E10.21"),
+    misses("index.diabetes-with", "Assessment: DM2 without neuropathic complications.", {"DM2": "E11.9"}, "E11.9"),
+    misses("index.diabetes-with", "Assessment: DM2. No diabetic neuropathy.", {"DM2": "E11.9"}, "E11.9"),
     fires("guideline.I.C.4.a.hyperglycemia", "Assessment: Poorly controlled type 2 diabetes.", {"type 2 diabetes": "E11.9"}, "E11.65"),
     misses("guideline.I.C.4.a.hyperglycemia", "Assessment: Well controlled type 2 diabetes.", {"type 2 diabetes": "E11.9"}, "E11.9"),
     fires("guideline.I.C.4.a.with", "Assessment: Type 2 diabetes. Gastroparesis.", {"Type 2 diabetes": "E11.9", "Gastroparesis": "K31.84"}, "E11.43", "K31.84"),
