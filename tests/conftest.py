@@ -96,7 +96,8 @@ def note() -> Callable[..., dict[str, Any]]:
 @pytest.fixture
 def hook_call(note: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """Makes complete hook calls; keyword arguments replace members, prefetch keys are merged."""
-    nothing = dict.fromkeys(("conditions", "laboratory", "vitals", "medications", "reports", "procedures", "orders", "allergies", "coverages"))
+    keys = ("conditions", "laboratory", "vitals", "medications", "reports", "procedures", "orders", "allergies", "coverages", "compositions", "impressions")
+    nothing = dict.fromkeys(keys)
 
     def make(hook: str = "patient-view", *, prefetch: dict[str, Any] | None = None, context: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
         supplied = {

@@ -40,6 +40,12 @@ _CHART = {
     "orders": _of_patient("ServiceRequest", "&_count=100"),
     "allergies": _of_patient("AllergyIntolerance", "&_count=50"),
 }
+# Where a visit is read as a whole, documents that an EHR keeps in these two forms count as notes too. Not every EHR serves them.
+_VISIT = {
+    **_CHART,
+    "compositions": _of_patient("Composition", "&_sort=-date&_count=50"),
+    "impressions": _of_patient("ClinicalImpression", "&_sort=-date&_count=50"),
+}
 _ORDERING = {**_CHART, "coverages": _of_patient("Coverage", "&status=active")}
 
 
@@ -73,7 +79,7 @@ BUILT_IN = (
         "Coding review",
         "Suggests visit diagnoses that the notes support, with the words that support them, and asks about gaps in the documentation.",
         _USAGE,
-        MappingProxyType(_CHART),
+        MappingProxyType(_VISIT),
         frozenset({"patient", "notes"}),
         _on_opening,
     ),
@@ -84,7 +90,7 @@ BUILT_IN = (
         "Open questions at the start of a visit",
         "Asks about gaps in the documentation of earlier visits that this one can settle.",
         _USAGE,
-        MappingProxyType(_CHART),
+        MappingProxyType(_VISIT),
         frozenset({"patient", "notes"}),
         _at_start,
     ),
@@ -95,7 +101,7 @@ BUILT_IN = (
         "Coding review at discharge",
         "Asks about gaps in the documentation before the encounter closes, and suggests diagnoses that the notes support.",
         _USAGE,
-        MappingProxyType(_CHART),
+        MappingProxyType(_VISIT),
         frozenset({"patient", "encounter", "notes"}),
         _at_discharge,
     ),

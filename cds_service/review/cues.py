@@ -39,7 +39,7 @@ class Cues:
         compiled = {}
         for name, words in table.items():
             try:
-                compiled[name] = re.compile(r"(?<!\w)(?:" + "|".join(w.replace(" ", r"\s+") for w in words) + r")(?!\w)")
+                compiled[name] = re.compile(r"(?<!\w)(?:" + "|".join(w.replace(" ?", r"\s*").replace(" ", r"\s+") for w in words) + r")(?!\w)")
             except re.error as error:
                 raise RuleError(f"The cue {name} is no regular expression: {error}.", "Mend its line in cues.toml.") from error
         return cls(compiled)

@@ -18,7 +18,7 @@ _STEPS = 5  # no code is further than five characters below its category
 
 # How titles of the tabular list word an attribute. Titles that are alike once these words are out form one family.
 _WORDING: dict[str, re.Pattern[str]] = {
-    "laterality": re.compile(r",?\s*\b(?:unspecified|right|left) side\b|\b(?:right|left|bilateral|unspecified)\b", re.I),
+    "laterality": re.compile(r",?\s*\b(?:right|left|unspecified)\b(?: (?:side|ear|eye)\b)?|,?\s*\bbilateral\b", re.I),
     "stage": re.compile(r",?\s*\b(?:unspecified )?stage(?: (?:[1-5][ab]?|unspecified))?\b(?: \((?:mild|moderate|severe)\))?|,?\s*\bunspecified\b", re.I),
     "severity": re.compile(r",?\s*\b(?:mild|moderate|severe|unspecified)\b(?: degree| severity)?", re.I),
 }

@@ -28,12 +28,17 @@ class Endpoint:
         self.answers: dict[str, dict[str, Any]] = {}
         self.asked: list[str] = []
         self.tokens: set[str | None] = set()
+        self.refused: set[str] = set()
         self.app.add_url_rule("/<path:path>", view_func=self.answer)
 
     def answer(self, path: str) -> Response:
         """Answer a read or search; an unknown search is empty."""
         self.asked.append(path)
         self.tokens.add(request.headers.get("Authorization"))
+        if path in self.refused:
+            refusal = jsonify({"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "not-supported"}]})
+            refusal.status_code = 404
+            return refusal
         return jsonify(self.answers.get(path, {"resourceType": "Bundle", "type": "searchset"}))
 
 
@@ -130,6 +135,57 @@ def test_p6_only_what_is_missing_is_fetched_with_the_token(client: FlaskClient, 
     assert client.post("/cds-services/coding-review", json=call).status_code == 200
     assert sorted(endpoint.asked) == ["Condition", "MedicationRequest"]
     assert endpoint.tokens == {f"Bearer {TOKEN}"}
+
+
+VISIT = [("coding-review", "patient-view"), ("coding-review-start", "encounter-start"), ("coding-review-discharge", "encounter-discharge")]
+
+
+@pytest.mark.parametrize(("service", "hook"), VISIT)
+def test_visits_ask_for_notes_in_every_form(client: FlaskClient, service: str, hook: str) -> None:
+    """D2, P3: the services that read a visit ask for documents in all the forms that FHIR has for notes."""
+    (found,) = [s for s in client.get("/cds-services").json["services"] if s["id"] == service]
+    asked = {query.partition("?")[0] for query in found["prefetch"].values()}
+    assert found["hook"] == hook
+    assert {"DocumentReference", "Composition", "ClinicalImpression", "DiagnosticReport"} <= asked
+
+
+def test_compositions_and_impressions_are_read(client: FlaskClient, hook_call: Call, endpoint: Endpoint, serve: Callable[[Any], str]) -> None:
+    """P5, P6: what is absent is fetched, and a visit that is documented in these two forms alone is reviewed from them."""
+    visit = {"status": "final", "subject": {"reference": "Patient/1"}, "encounter": {"reference": "Encounter/e1"}, "date": "2026-03-01T10:00:00Z"}
+    narrative = {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">Essential hypertension, at goal on lisinopril.</div>'}
+    composition = visit | {"resourceType": "Composition", "id": "c1", "title": "Visit note", "section": [{"title": "Assessment", "text": narrative}]}
+    impression = visit | {"resourceType": "ClinicalImpression", "id": "i1", "status": "completed"}
+    impression["summary"] = "Assessment: Chronic obstructive pulmonary disease, stable on tiotropium."
+    endpoint.answers |= {"Composition": searchset(composition), "ClinicalImpression": searchset(impression)}
+    call = hook_call(prefetch={"notes": None}, **authorized(serve(endpoint.app)))
+    del call["prefetch"]["compositions"], call["prefetch"]["impressions"]
+    answer = client.post("/cds-services/coding-review", json=call)
+    assert sorted(endpoint.asked) == ["ClinicalImpression", "Composition"]
+    assert {s["label"].split()[0] for s in answer.json["cards"][0]["suggestions"]} == {"I10", "J44.9"}
+
+
+@pytest.mark.parametrize("how", ["left out", "OperationOutcome", "refused"])
+@pytest.mark.parametrize(("service", "hook"), VISIT)
+def test_an_ehr_without_compositions(
+    client: FlaskClient, hook_call: Call, endpoint: Endpoint, serve: Callable[[Any], str], service: str, hook: str, how: str
+) -> None:
+    """P5, P8: an EHR that doesn't serve these two resources leaves them out: the notes are read all the same, and the answer says what it lacked."""
+    keys = ("compositions", "impressions")
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "not-supported"}]}
+    access: dict[str, Any] = {}
+    if how == "refused":
+        endpoint.refused = {"Composition", "ClinicalImpression"}
+        access = authorized(serve(endpoint.app))
+    call = hook_call(hook, prefetch=dict.fromkeys(keys, outcome), **access)
+    if how != "OperationOutcome":
+        for key in keys:
+            del call["prefetch"][key]
+    answer = client.post(f"/cds-services/{service}", json=call)
+    assert answer.status_code == 200
+    assert set(left_out(answer)) == {f"prefetch.{key}" for key in keys}
+    assert answer.json["extension"][COVERAGE]["notesRead"] == 1
+    if service == "coding-review":
+        assert answer.json["cards"][0]["source"]["topic"]["code"] == "diagnosissuggestions"
 
 
 def test_p7_pages_are_followed(client: FlaskClient, hook_call: Call, note: Call, endpoint: Endpoint, serve: Callable[[Any], str]) -> None:

@@ -13,10 +13,17 @@ from itertools import combinations
 from cds_service.review.case import Case
 from cds_service.review.codeset import CodeSet, references
 from cds_service.review.guidelines.support import GUIDELINES, best
-from cds_service.review.rules import Change, Phase, Withhold, rule
+from cds_service.review.rules import Change, Exchange, Phase, Withhold, rule
 from cds_service.review.sheet import Line, Sheet
+from cds_service.review.specificity import sides
 
 _VAGUE = re.compile(r"\b(?:unspecified|nos|not otherwise specified|or unspecified|side|part|site|other|and|of|the|in|with|without|to|for|type)\b|[^a-z0-9]+")
+_BOTH_SIDES = (  # osteoarthritis: the bilateral code is no sibling of the sides
+    ("M16.11", "M16.12", "M16.0"),
+    ("M17.11", "M17.12", "M17.0"),
+    ("M17.31", "M17.32", "M17.2"),
+    ("M18.11", "M18.12", "M18.0"),
+)
 
 
 @rule(
@@ -104,4 +111,27 @@ def _standing(line: Line, codes: CodeSet) -> tuple[object, ...]:
     return line.code[0] == "R", line.code[0] == "Z", "unspecified" in title, -line.confidence, line.code
 
 
-RULES = (less_specific, manifestation, excludes1)
+@rule(
+    "guideline.I.B.13",
+    "Both sides",
+    f"{GUIDELINES}, I.B.13",
+    Phase.COMPANION,
+    yields=tuple(bilateral for _, _, bilateral in _BOTH_SIDES),
+)
+def both_sides(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """The right and the left of one condition are one bilateral code where the classification has one."""
+    for right, left, bilateral in (*_BOTH_SIDES, *_families(sheet, case.codes)):
+        if right in sheet and left in sheet:
+            text = "Both sides are documented, and one code says so."
+            yield Exchange(right, bilateral, text, evidence=sheet.lines[left].evidence)
+            yield Withhold(left, f"contained in {bilateral}")
+
+
+def _families(sheet: Sheet, codes: CodeSet) -> Iterable[tuple[str, str, str]]:
+    for line in sheet:
+        family = sides(codes, line.code)
+        if line.code == family.get("right") and "left" in family and codes.is_billable(family.get("bilateral", "")):
+            yield line.code, family["left"], family["bilateral"]
+
+
+RULES = (both_sides, less_specific, manifestation, excludes1)

@@ -43,6 +43,7 @@ _COMPLICATIONS: tuple[tuple[tuple[str, ...], str, bool], ...] = (
     (("K05",), "630", True),
     (("E16.2", "E16.1"), "649", False),
 )
+_NAMED = (("diabetes_with_neuropathy", "40", "4"), ("diabetes_with_nephropathy", "21", "2"), ("diabetes_with_retinopathy", "319", "3"))
 _REPLACED_BY_GANGRENE = "51"
 
 
@@ -205,4 +206,24 @@ def _temporary(found: Evidence, case: Case) -> bool:
     return any(abs((t.begin or 0) - (found.begin or 0)) < 60 for t in doubts)
 
 
-RULES = (hyperglycemia, complications, plain, insulin)
+@rule(
+    "index.diabetes-with",
+    "Diabetes with a complication in one wording",
+    "Alphabetic Index, Diabetes, with: nephropathy, neuropathy, retinopathy",
+    Phase.COMBINATION,
+    yields=("E10.21", "E10.319", "E10.40", "E11.21", "E11.319", "E11.40"),
+)
+def named_complication(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """"DM2 with neuropathic complications", "diabetic nephropathy": coded where no code of that group stands yet."""
+    for cue, suffix, group in _NAMED:
+        said = tuple(e for e in case.asserted(cue) if e.section not in _NOT_SPOKEN)
+        if not said or sheet.has(*(f"{t}.{group}" for t in TYPES)):
+            continue
+        standing = best(sheet.under(*TYPES))
+        category = standing.code[:3] if standing else "E10" if case.asserted("type_1_diabetes") else "E11"
+        code = f"{category}.{suffix}"
+        if case.codes.is_billable(code):
+            yield Add(code, WORDING, said, "The diabetes and its complication are documented together.")
+
+
+RULES = (named_complication, hyperglycemia, complications, plain, insulin)

@@ -15,7 +15,8 @@ from cds_service.review.sheet import Line, Sheet
 
 _LOWER_INFECTION = ("J09.X1", "J10.0", "J11.0", "J12", "J13", "J14", "J15", "J16", "J17", "J18", "J20", "J21", "J22")
 _PLAIN = "J44.9"
-_NEAR = 60  # characters within which an exacerbation belongs to the disease
+_NEAR = 60  # characters within which two wordings belong together
+_OF_THE_DISEASE = 30  # characters within which an exacerbation belongs to the disease
 
 
 @rule(
@@ -52,7 +53,7 @@ def with_exacerbation(sheet: Sheet, case: Case) -> Iterable[Change]:
     disease = best(sheet.under(_PLAIN, "J44.0"))
     if disease is None or "J44.1" in sheet:
         return
-    found = near(case.asserted("exacerbation"), disease)
+    found = _exacerbated(disease, case)
     if not found:
         return
     text = "An acute exacerbation is documented."
@@ -74,7 +75,7 @@ def asthma_exacerbation(sheet: Sheet, case: Case) -> Iterable[Change]:
     """Uncomplicated asthma with a documented exacerbation takes the sibling code that says so."""
     for line in sheet.under("J45"):
         sibling = f"{line.code[:-1]}1"
-        found = near(case.asserted("exacerbation"), line) if line.code[-1] in "09" and case.codes.is_billable(sibling) else ()
+        found = _exacerbated(line, case) if line.code[-1] in "09" and case.codes.is_billable(sibling) else ()
         if found and "exacerbation" in case.codes.title(sibling):
             yield Exchange(line.code, sibling, "An acute exacerbation is documented.", least(line, WORDING), found)
 
@@ -130,12 +131,19 @@ def influenza_pneumonia(sheet: Sheet, _case: Case) -> Iterable[Change]:
         yield Withhold("J18.9", f"contained in {combined}")
 
 
-def near(found: Iterable[Evidence], line: Line) -> tuple[Evidence, ...]:
+def _exacerbated(line: Line, case: Case) -> tuple[Evidence, ...]:
+    """Return where an exacerbation is said of a disease; nothing where one is also denied of it ("without exacerbation")."""
+    found = near(case.said("exacerbation"), line, _OF_THE_DISEASE)
+    asserted = tuple(e for e in found if e.assertion and e.assertion.is_asserted)
+    return asserted if len(asserted) == len(found) else ()
+
+
+def near(found: Iterable[Evidence], line: Line, reach: int = _NEAR) -> tuple[Evidence, ...]:
     """Return those of `found` that stand beside a mention of `line` in the same note."""
     return tuple(
         f
         for f in found
-        if any(e.source == f.source and None not in (e.begin, e.end, f.begin, f.end) and _gap(e, f) <= _NEAR for e in line.evidence)
+        if any(e.source == f.source and None not in (e.begin, e.end, f.begin, f.end) and _gap(e, f) <= reach for e in line.evidence)
     )
 
 
