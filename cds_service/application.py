@@ -19,6 +19,7 @@ from cds_service.review.knowledge import Knowledge
 from cds_service.review.model import CodingReview, ModelUsed, SkippedNote
 from cds_service.review.review import review
 from cds_service.store import CardIssued, ReviewStore
+from fhir_mappers import warm_up
 from fhir_mappers.record import EncounterRecord, Note
 from onnx_models import EngineError, ModelInfo, NoteCoder, NoteReading
 
@@ -160,6 +161,7 @@ class Application:
         """
         store = ReviewStore(settings.database_url, handle_hours=settings.handle_hours)
         reviewer = Reviewer.load(threads=settings.threads, provider=settings.provider)
+        warm_up()  # as with the engine: the first call shouldn't wait for what every call uses
         application = cls(settings, reviewer.coder, reviewer.knowledge, store)
         _LOG.info("model loaded", extra={"fields": {"provider": application.provider, "model": reviewer.model.name, "version": reviewer.model.version}})
         return application

@@ -23,6 +23,7 @@ from fhir_mappers import EncounterRecord, FhirClient, FhirError, Skipped, fetch_
 
 _PARALLEL = 6
 _ENOUGH = 500  # resources of one key
+_LEAST_OPENING_S = 0.4  # to open documents after a slow fetch: what was waited for should be read
 
 
 @dataclass(slots=True)
@@ -32,8 +33,16 @@ class _Gathered:
     missing: dict[str, str] = field(default_factory=dict)  # key -> why it isn't there
 
 
-def complete(service: Service, request: HookRequest, client: Client, *, open_mode: bool, until: float) -> EncounterRecord:
-    """Return the encounter record of a hook call. Fetching ends at `until` (monotonic seconds).
+def complete(service: Service, request: HookRequest, client: Client, *, open_mode: bool, until: float, answer_by: float) -> EncounterRecord:
+    """Return the encounter record of a hook call.
+
+    Args:
+        service: the service called.
+        request: the call.
+        client: who calls.
+        open_mode: whether loopback origins need no registration.
+        until: when fetching ends (monotonic seconds).
+        answer_by: when the call should be answered (monotonic seconds): no further document is opened then, unless the fetch took all the time.
 
     Raises:
         RequestError: a prefetch value is no FHIR resource.
@@ -57,6 +66,7 @@ def complete(service: Service, request: HookRequest, client: Client, *, open_mod
         patient_id=request.context.patient_id,
         encounter_id=request.context.encounter_id,
         skipped=tuple(gathered.skipped),
+        until=max(answer_by, time.monotonic() + _LEAST_OPENING_S),
     )
 
 
@@ -120,7 +130,7 @@ def _fetch(service: Service, request: HookRequest, gathered: _Gathered, bundles:
                 gathered.resources += _entries(bundles[key])
                 gathered.skipped.append(Skipped(f"prefetch.{key}", f"Further pages couldn't be fetched. {error.message} {error.remedy}"))
         if _has_links(gathered.resources):
-            fetched = fetch_attachments(client, gathered.resources)
+            fetched = fetch_attachments(client, gathered.resources, until=until)
             gathered.resources = list(fetched.resources)
             gathered.skipped += fetched.skipped
 

@@ -48,8 +48,10 @@ def blueprint(application: Application, registry: Registry, metrics: Metrics) ->
         service = registry.find(service_id)
         asked = read_request(json_body(), hook=service.hook)
         g.told = {"service": service.id, "hookInstance": asked.hook_instance, "client": client.name}
-        record = complete(service, asked, client, open_mode=settings.open, until=g.arrival + settings.fetch_budget_ms / 1000)
-        deadline = max(g.arrival + settings.hook_budget_ms / 1000, time.monotonic() + _LEAST_READING_S)
+        answer_by = g.arrival + settings.hook_budget_ms / 1000
+        fetched_by = g.arrival + settings.fetch_budget_ms / 1000
+        record = complete(service, asked, client, open_mode=settings.open, until=fetched_by, answer_by=answer_by)
+        deadline = max(answer_by, time.monotonic() + _LEAST_READING_S)
         review = application.review(record, deadline=deadline)
         finding = Finding(asked, record, review, application.coder.read)
         cards = with_coverage(service.draw(finding), finding)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,11 +10,14 @@ import pytest
 from flask import Flask, Response, jsonify, request
 from flask.testing import FlaskClient
 
+from cds_service.application import Application
 from cds_service.config import Client
 from cds_service.errors import ConfigurationError
-from cds_service.hooks import HookRequest, Template, read_request
+from cds_service.hooks import HookRequest, Template, complete, prefetch, read_request
 from cds_service.hooks.prefetch import refusal_of_access
 from cds_service.hooks.services import BUILT_IN
+from cds_service.web import create_app
+from fhir_mappers import Fetched, FhirClient, fetch_attachments
 
 Call = Callable[..., dict[str, Any]]
 TOKEN = "token-for-this-call"
@@ -231,6 +235,37 @@ def test_p8_no_prefetch_at_all(client: FlaskClient, hook_call: Call) -> None:
     call = hook_call()
     del call["prefetch"]
     assert client.post("/cds-services/coding-review", json=call).status_code == 412
+
+
+def test_s3_documents_not_opened_in_time_are_told(make_application: Callable[..., Application], hook_call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3, house: opening documents ends with the time of the call, and what wasn't opened is no empty list of cards."""
+    monkeypatch.setattr(prefetch, "_LEAST_OPENING_S", 0.0)
+    answer = create_app(make_application(hook_budget_ms=0)).test_client().post("/cds-services/coding-review", json=hook_call())
+    assert "time was up" in left_out(answer)["notes"]
+    (card,) = answer.json["cards"]
+    assert card["source"]["topic"]["code"] == "notesnotread"
+    assert "time was up" in card["detail"]
+
+
+def test_s3_attachments_are_fetched_within_the_time_of_fetching(
+    hook_call: Call, note: Call, endpoint: Endpoint, serve: Callable[[Any], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3: one moment ends all fetching, of searches and of the documents that they point to."""
+    url = serve(endpoint.app)
+    linked = note(content=[{"attachment": {"contentType": "text/plain", "url": "Binary/b1"}}])
+    call = hook_call(prefetch={"notes": searchset(linked)}, **authorized(url))
+    until = time.monotonic() + 30
+    given: list[float | None] = []
+
+    def fetched(client: FhirClient, resources: Any, *, until: float | None = None) -> Fetched:
+        given.append(until)
+        return fetch_attachments(client, resources, until=until)
+
+    monkeypatch.setattr(prefetch, "fetch_attachments", fetched)
+    (service,) = [s for s in BUILT_IN if s.hook == "patient-view"]
+    complete(service, read_request(call, hook="patient-view"), Client("ehr"), open_mode=True, until=until, answer_by=until)
+    assert given == [until]
+    assert endpoint.asked == ["Binary/b1"]
 
 
 def request_to(server: str, hook_call: Call) -> HookRequest:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -46,6 +48,19 @@ def record(*notes: Note, skipped: tuple[Skipped, ...] = ()) -> EncounterRecord:
 def reviewer(application: Application) -> Reviewer:
     """A reviewer with a scripted coder and the real tables."""
     return Reviewer(ScriptedCoder(), application.knowledge, now=lambda: datetime(2026, 3, 5, 23, 30, tzinfo=UTC))
+
+
+def test_the_first_call_finds_everything_loaded() -> None:
+    """Loading makes ready what every call uses: the models of FHIR resources are not left to the first call."""
+    script = (
+        "from cds_service.application import Application\n"
+        "from cds_service.config import Settings\n"
+        "from fhir_mappers import conformance\n"
+        "Application.load(Settings(database_url='sqlite://')).close()\n"
+        "print(conformance.model.cache_info().currsize)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout) >= len(("Patient", "Encounter", "DocumentReference", "Condition", "Observation"))
 
 
 def test_priority() -> None:
