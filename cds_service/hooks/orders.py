@@ -22,6 +22,7 @@ def order_card(finding: Finding) -> Card | None:
     findings = sorted((f for f in finding.review.claim_findings if _concerns_orders(f, finding)), key=lambda f: f.severity != "critical")
     if not findings:
         return None
+    which = "these orders" if len({source for f in findings for source in f.orders}) > 1 else "this order"
     first = _clinical(findings[0].explanation) or "the documented reasons don't cover it yet"
     blocks = [_block(f) for f in findings[:MOST]]
     if len(findings) > MOST:
@@ -29,7 +30,7 @@ def order_card(finding: Finding) -> Card | None:
     return Card(
         uuid=uuid_of(finding.review.id, Topic.ORDERS),
         topic=Topic.ORDERS,
-        summary=shortened(f"Check this order: {first}" if len(findings) == 1 else f"{len(findings)} points on this order, first: {first}"),
+        summary=shortened(f"Check this order: {first}" if len(findings) == 1 else f"{len(findings)} points on {which}, first: {first}"),
         detail="\n\n".join(blocks),
         indicator=Indicator.WARNING,
         override_reasons=OVERRIDE_REASONS,
@@ -37,10 +38,13 @@ def order_card(finding: Finding) -> Card | None:
 
 
 def _concerns_orders(finding: ClaimFinding, found: Finding) -> bool:
-    """Tell whether a finding names the order, or a diagnosis given as its reason."""
+    """Tell whether a finding is about an order being signed, or names it or a diagnosis given as its reason; other drafts of the chart don't count."""
+    signed = found.request.context.sources
+    if finding.orders:
+        return not signed.isdisjoint(finding.orders)
     named = set(finding.codes)
-    drafts = [o for o in found.record.orders if o.status == "draft"]
-    return any(c.code in named for o in drafts for concept in (o.concept, *o.reasons) for c in concept.codings)
+    orders = [o for o in found.record.orders if o.source in signed]
+    return any(c.code in named for o in orders for concept in (o.concept, *o.reasons) for c in concept.codings)
 
 
 def _clinical(text: str) -> str:
@@ -49,7 +53,8 @@ def _clinical(text: str) -> str:
 
 
 def _block(finding: ClaimFinding) -> str:
-    lines = [f"**{escaped(', '.join(finding.codes))}**: {escaped(_clinical(finding.explanation) or 'the documented reasons don’t cover it yet.')}"]
+    explanation = escaped(_clinical(finding.explanation) or "The documented reasons don’t cover it yet.")
+    lines = [f"**{escaped(', '.join(finding.codes))}**: {explanation}" if finding.codes else explanation]
     remedy = _clinical(finding.remedy)
     if remedy:
         lines += ["", escaped(remedy)]

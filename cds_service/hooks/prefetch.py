@@ -8,7 +8,7 @@ P8: required data that can't be had ends the call with 412.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from cds_service.config import Client, is_loopback, origin_of
 from cds_service.errors import PreconditionError, RequestError
 from cds_service.hooks.registry import Service
-from cds_service.hooks.request import HookRequest, Resource
+from cds_service.hooks.request import HookRequest, Resource, each_once
 from cds_service.hooks.template import Query
 from fhir_mappers import EncounterRecord, FhirClient, FhirError, Skipped, fetch_attachments, read_resources
 
@@ -62,7 +62,8 @@ def complete(service: Service, request: HookRequest, client: Client, *, open_mod
     for key, reason in gathered.missing.items():
         gathered.skipped.append(Skipped(f"prefetch.{key}", f"{reason} {why_not or ''}".strip()))
     return read_resources(
-        _once([*gathered.resources, *request.context.resources]),
+        # What the user is writing comes first: the chart may hold an older state of it.
+        each_once([*request.context.resources, *gathered.resources]),
         patient_id=request.context.patient_id,
         encounter_id=request.context.encounter_id,
         skipped=tuple(gathered.skipped),
@@ -151,14 +152,6 @@ def _require(service: Service, gathered: _Gathered, why_not: str | None) -> None
             f"Send prefetch.{key} ({service.prefetch[key].text}), or fhirServer and fhirAuthorization with access to it.",
             field=f"prefetch.{key}",
         )
-
-
-def _once(resources: Iterable[Resource]) -> list[Resource]:
-    """Return each resource once: two prefetch keys may hold the same one."""
-    found: dict[str, Resource] = {}
-    for resource in resources:
-        found.setdefault(f"{resource.get('resourceType')}/{resource.get('id') or id(resource)}", resource)
-    return list(found.values())
 
 
 def _all(bundle: Resource) -> list[Resource]:

@@ -16,7 +16,7 @@ _LONGEST_TITLE = 200  # characters of a problem's name
 def problem_cards(finding: Finding) -> list[Card]:
     """Return up to two cards about the conditions being added."""
     added = _codes_added(finding)
-    sources = {f"Condition/{r.get('id')}" for r in finding.request.context.resources if r.get("id")}
+    sources = finding.request.context.sources
     listed = recorded_codes(finding.record, "problem-list-item")
     better = [d for d in finding.review.diagnoses if d.billable and d.code not in listed and any(_is_sharper(d, code) for code in added)]
     questions = [q for q in finding.review.queries if q.family in ("specificity", "laterality", "acuity") and any(e.source in sources for e in q.indicators)]

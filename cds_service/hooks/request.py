@@ -6,7 +6,7 @@ Each error names the field and what to send instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -43,6 +43,11 @@ class HookContext:
     encounter_id: str | None = None
     resources: tuple[Resource, ...] = ()  # entries of draftOrders or conditions
     tokens: Mapping[str, str] = field(default_factory=dict)  # the context's primitives, for prefetch templates
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """What the encounter record calls `resources`: "ServiceRequest/1", or the place of a draft that has no id yet."""
+        return frozenset(f"{r.get('resourceType')}/{r['id'].strip()}" if _has_id(r) else f"resources[{place}]" for place, r in enumerate(self.resources))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,18 @@ def bundle_resources(value: object, where: str) -> tuple[Resource, ...]:
     return tuple(e["resource"] for e in entries if isinstance(e, Mapping) and isinstance(e.get("resource"), Mapping))
 
 
+def each_once(resources: Iterable[Resource]) -> tuple[Resource, ...]:
+    """Return each resource once, as it stands first: several parts of a call may hold the same one."""
+    found: dict[object, Resource] = {}
+    for resource in resources:
+        found.setdefault((resource.get("resourceType"), resource["id"]) if _has_id(resource) else id(resource), resource)
+    return tuple(found.values())
+
+
+def _has_id(resource: Resource) -> bool:
+    return isinstance(resource.get("id"), str) and bool(resource["id"].strip())
+
+
 def _context(raw: dict[str, Any], hook: str) -> HookContext:
     where = "context."
     encounter = _optional_text(raw, "encounterId", where)
@@ -115,7 +132,7 @@ def _context(raw: dict[str, Any], hook: str) -> HookContext:
     if name:
         if raw.get(name) is None:
             raise _missing(where + name)
-        resources = bundle_resources(raw[name], where + name)
+        resources = each_once(bundle_resources(raw[name], where + name))
     patient_id = _id(_text(raw, "patientId", where), "context.patientId", "Patient")
     encounter_id = _id(encounter, "context.encounterId", "Encounter") if encounter else None
     tokens = {k: v for k, v in {**raw, "patientId": patient_id, "encounterId": encounter_id}.items() if isinstance(v, str)}

@@ -88,9 +88,17 @@ def claim_findings(claim: Sequence[str], record: EncounterRecord, codes: CodeSet
 
 
 def _finding(
-    edit: str, claim: Iterable[str], codes: CodeSet, explanation: str, remedy: str, *, table: str = _EDITOR, severity: str = "critical"
+    edit: str,
+    claim: Iterable[str],
+    codes: CodeSet,
+    explanation: str,
+    remedy: str,
+    *,
+    table: str = _EDITOR,
+    severity: str = "critical",
+    order: Order | None = None,
 ) -> ClaimFinding:
-    return ClaimFinding(edit, tuple(claim), table, codes.version, explanation, remedy, severity)
+    return ClaimFinding(edit, tuple(claim), table, codes.version, explanation, remedy, severity, (order.source,) if order else ())
 
 
 def _validity(claim: Iterable[str], codes: CodeSet) -> Iterator[ClaimFinding]:
@@ -192,8 +200,8 @@ def _order(order: Order, supported: Sequence[str], codes: CodeSet) -> Iterator[C
     if not order.reasons:
         choice = ", ".join(supported[:3])
         remedy = f"Add the indication from the diagnoses of this encounter ({choice})." if choice else "Add the diagnosis, sign or symptom that is the reason."
-        yield _finding("order.no-indication", (), codes, f"The order \"{named}\" names no indication.", remedy, table=table, severity="warning")
+        yield _finding("order.no-indication", (), codes, f"The order \"{named}\" names no indication.", remedy, table=table, severity="warning", order=order)
     for code in given:
         if not codes.is_billable(code):
             text = f"The indication {code} of the order \"{named}\" is not a complete, valid code on this date."
-            yield _finding("order.indication-invalid", [code], codes, text, "Choose a complete code.", table="ICD-10-CM code set")
+            yield _finding("order.indication-invalid", [code], codes, text, "Choose a complete code.", table="ICD-10-CM code set", order=order)

@@ -128,6 +128,7 @@ class ClaimFinding:
     explanation: str
     remedy: str
     severity: str = "warning"  # "warning" | "critical"
+    orders: tuple[str, ...] = ()  # sources of the orders it is about: "ServiceRequest/1"; () where it is about the claim
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,7 @@ _CLAIM_FINDING = _object(
         "explanation": _word("What stands against the claim."),
         "remedy": _word("What would settle it."),
         "severity": _word("Severity.", "warning", "critical"),
+        "orders": {"type": "array", "items": {"type": "string"}, "description": "References of the orders it is about, where it is about orders."},
     },
     ["edit", "codes", "table", "version", "explanation", "remedy", "severity"],
     "An edit that a payer would apply, for the coder.",

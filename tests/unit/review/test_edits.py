@@ -77,4 +77,5 @@ def test_draft_orders_need_a_valid_indication(knowledge: Knowledge) -> None:
     record = EncounterRecord(WOMAN, "e", Setting.OUTPATIENT, None, None, orders=orders)
     found = order_findings(record, ["E78.5", "I10"], codes)
     assert [(f.edit, f.codes) for f in found] == [("order.no-indication", ()), ("order.indication-invalid", ("E78",))]
+    assert [f.orders for f in found] == [("ServiceRequest/1",), ("ServiceRequest/2",)]
     assert found[0].remedy == "Add the indication from the diagnoses of this encounter (E78.5, I10)."
