@@ -14,9 +14,9 @@ import numpy as np
 
 from onnx_models.candidates import Scene, meant, named, worded
 from onnx_models.errors import ArtefactError
-from onnx_models.features import CandidateRow, Place, candidate_rows
+from onnx_models.features import CandidateRow, Hit, Place, candidate_rows
 from onnx_models.language import language_of
-from onnx_models.lexicon import Lexicon
+from onnx_models.lexicon import Lexicon, Source
 from onnx_models.ranker import Ranker
 from onnx_models.reading import Candidate, Mention, NoteReading, Reason, Section
 from onnx_models.retrieval import Concepts, VectorIndex
@@ -27,6 +27,10 @@ from onnx_models.wording import Titles
 CLINICAL_NOTE = 1.0  # style of a note of care; 0.0 is a published case report
 _KEEP = 0.02  # candidates below this probability are not worth carrying
 _PER_MENTION = 6
+# Which places of a code are shown: strength at least this, and this near to the strongest.
+_WEAKEST, _SPREAD = 0.6, 0.25
+_USUAL = 0.3  # share of a name's coded uses from which it is a name of the code
+_FRONT = 3  # rank among the nearest concepts up to which nearness counts whole
 _REINSTALL = "Reinstall the package, or build the artefacts with `marginalia train`."
 
 
@@ -155,11 +159,24 @@ class NoteCoder:
         return _Analysis(scene, rows, unread, timing)
 
 
+def _telling(hits: Sequence[Hit]) -> list[Hit]:
+    """Return the hits that a person would point at: near the strongest one. A chance word beside a plain name explains nothing."""
+    strength = [_strength(h) for h in hits]
+    least = max(_WEAKEST, max(strength) - _SPREAD)
+    return [h for h, s in zip(hits, strength, strict=True) if s >= least] or list(hits)
+
+
+def _strength(hit: Hit) -> float:
+    if hit.entry is not None:
+        return 1.0 if hit.entry.sources & ~(Source.EVIDENCE | Source.PHRASE) or hit.entry.share >= _USUAL else 0.5
+    return hit.cosine - (0.0 if hit.rank <= _FRONT else 0.15)
+
+
 def _mentions(scene: Scene, kept: Sequence[tuple[CandidateRow, float, tuple[Reason, ...]]]) -> tuple[Mention, ...]:
     """Turn ranked codes of the note into mentions: each place with the codes it speaks for, best first."""
     by_place: dict[tuple[int, int], tuple[Place, dict[str, Candidate]]] = {}
     for row, probability, why in kept:
-        for hit in row.hits:
+        for hit in _telling(row.hits):
             key = (hit.place.begin, hit.place.end)
             by_place.setdefault(key, (hit.place, {}))[1][row.code] = Candidate(row.code, round(probability, 4), why)
     result = []

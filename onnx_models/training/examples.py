@@ -89,10 +89,10 @@ def plain_examples(terms: Sequence[Term], us_uses: Mapping[str, int], tabular: T
         for name in sorted(names, key=lambda n: hashlib.sha256(n.encode()).digest())[:_NAMES_EACH]:
             dice = hashlib.sha256(f"plain:{name}".encode()).digest()
             said = name if name[:2].isupper() else name[0].lower() + name[1:]
-            if dice[0] < _DENIED_SHARE * 256:
-                text, required = _DENIALS[dice[1] % len(_DENIALS)].format(said), ()
-            else:
-                text, required = _STATEMENTS[dice[1] % len(_STATEMENTS)].format(said), (frozenset({code}),)
+            denied = dice[0] < _DENIED_SHARE * 256
+            forms = _DENIALS if denied else _STATEMENTS
+            text = forms[dice[1] % len(forms)].format(said)
+            required = () if denied else (frozenset({code}),)
             yield Example(f"name:{text}", "phrase", text, CLINICAL_NOTE, required, frozenset(), ())
 
 
