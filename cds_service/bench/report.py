@@ -49,6 +49,7 @@ class Report:
     machine: Machine
     rounds: int
     start_s: float
+    start_processor_s: float
     memory_ready_mb: float
     memory_most_mb: float
     calls: Sequence[Calls]
@@ -80,6 +81,7 @@ def to_document(report: Report) -> dict[str, Any]:
         },
         "rounds": report.rounds,
         "startUpS": round(report.start_s, 3),
+        "startUpProcessorS": round(report.start_processor_s, 2),
         "memoryMb": {"ready": round(report.memory_ready_mb, 1), "most": round(report.memory_most_mb, 1)},
         "calls": [_row(c) for c in report.calls],
         "throughput": [{"clients": c.clients, **_row(c), "seconds": round(c.seconds, 2), "perSecond": round(c.per_second, 2)} for c in report.busy],
@@ -148,6 +150,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"  coding the note    Marginalia {p.marginalia:.0f}, icd10-coder (keywords, sentence by sentence) {p.keyword_coder:.0f}"
     yield ""
     yield f"Memory {report.memory_ready_mb:.0f} MB when ready, {report.memory_most_mb:.0f} MB at most"
+    yield f"Ready after {report.start_s:.1f} s, of which {report.start_processor_s:.1f} s of processor time"
     yield ""
     yield "Bars for two cores"
     for b in report.bars():

@@ -42,7 +42,7 @@ def measure(rounds: int, clients: Sequence[int], *, peers: bool, tell: Callable[
             tell(f"{number} at the same time")
             busy.append(measures.at_the_same_time(server, bodies, number, rounds))
             memory.append(server.memory_mb())
-        start_s = server.start_s
+        start = server.start_s, server.start_processor_s
     tell("the engine alone")
     coder = NoteCoder.load(threads=settings.threads, provider=settings.provider)
     coder.read(notes.note(0, measures.BUSY_WORDS))  # the first reading sets up buffers
@@ -52,7 +52,7 @@ def measure(rounds: int, clients: Sequence[int], *, peers: bool, tell: Callable[
     if peers:
         tell("PyTorch and the keyword coder")
         compared = compare(coder, notes, few, threads=settings.threads)
-    return Report(_machine(load, coder), rounds, start_s, memory[0], max(memory), calls, busy, stages, compared)
+    return Report(_machine(load, coder), rounds, *start, memory[0], max(memory), calls, busy, stages, compared)
 
 
 def _machine(load: float, coder: NoteCoder) -> Machine:

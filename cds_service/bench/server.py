@@ -25,7 +25,7 @@ _IDLE = 0.2  # of one core: below this the server is at rest
 
 
 class Server:
-    """A running service. `start_s` is the time from the start of the process to the first good answer of /readyz."""
+    """A running service. `start_s` is the time from the start of the process to the first good answer of /readyz; `start_processor_s` is what it computed."""
 
     def __init__(self, process: subprocess.Popen[bytes], url: str, log: Path) -> None:
         self.url = url
@@ -35,6 +35,7 @@ class Server:
         began = time.perf_counter()
         self._wait_until_ready()
         self.start_s = time.perf_counter() - began
+        self.start_processor_s = self.busy_s()
 
     def memory_mb(self) -> float:
         """Return resident memory of the process and its children, in MB of 1,000,000 bytes."""

@@ -39,6 +39,7 @@ def test_report_holds_every_measurement(measured: dict[str, Any]) -> None:
         assert {"segmentation", "encoder", "ranking"} <= set(stage["medianMs"])
     assert measured["memoryMb"]["most"] >= measured["memoryMb"]["ready"] > 50
     assert measured["startUpS"] > 0
+    assert measured["startUpProcessorS"] > 0.1
     assert measured["machine"]["provider"].endswith("ExecutionProvider")
     assert "peers" not in measured
 
@@ -98,7 +99,7 @@ def test_wrong_options(options: tuple[str, ...], words: str) -> None:
 def _report(milliseconds: float, in_full: int, memory: float = 400.0, start: float = 2.0) -> Report:
     answers = tuple(Answered(milliseconds, i < in_full, 1) for i in range(20))
     calls = [Calls(words, "cold", 1, 1.0, answers, 10.0) for words in (300, 1500)]
-    return Report(MACHINE, 20, start, 300.0, memory, calls, calls[:1], [Stages(300, (("encoder", 5.0),), 6.0)])
+    return Report(MACHINE, 20, start, 1.0, 300.0, memory, calls, calls[:1], [Stages(300, (("encoder", 5.0),), 6.0)])
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_bars(report: Report, met: list[bool]) -> None:
 def test_text_says_when_the_machine_is_busy() -> None:
     """Times taken beside other work are too high, and the report says so."""
     quiet = _report(100, 20)
-    busy = Report(Machine("Linux", 2, 9.0, "3.11", "1.22", "CPUExecutionProvider", "model 1"), 1, 2.0, 1.0, 1.0, quiet.calls, quiet.busy, quiet.stages)
+    busy = Report(Machine("Linux", 2, 9.0, "3.11", "1.22", "CPUExecutionProvider", "model 1"), 1, 2.0, 1.0, 1.0, 1.0, quiet.calls, quiet.busy, quiet.stages)
     assert "busy with other work" in as_text(busy)
     assert "busy with other work" not in as_text(quiet)
 
