@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import NoReturn
 
 import click
 
 from cds_service.errors import ConfigurationError, MarginaliaError
+
+# One BLAS thread, said before numpy is imported: its spinning threads would take the cores from the encoder and from other calls.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # name -> (where it is, what it does)
 COMMANDS = {

@@ -23,7 +23,7 @@ from onnx_models.wording import Overlap, Titles
 
 _NEAREST, _NEAREST_SHORT = 6, 12  # concepts a phrase of a note, and a short statement, may mean
 _LEAST_COSINE = 0.5  # below this the encoder's guess is worse than silence
-_BATCH = 48  # phrases between two looks at the clock
+_BATCH = 24  # phrases between two looks at the clock
 # Read first what decides the coding; when time runs out the rest is left, and said.
 _PRIORITY = (
     "assessment_plan", "diagnosis", "impression", "hospital_course", "hpi", "chief_complaint", "plan", "problem_list", "past_medical", "preamble",

@@ -26,6 +26,7 @@ from onnx_models.wording import Titles
 
 CLINICAL_NOTE = 1.0  # style of a note of care; 0.0 is a published case report
 _KEEP = 0.02  # candidates below this probability are not worth carrying
+_EXPLAIN = 0.15  # and below this nobody asks why
 _PER_MENTION = 6
 # Which places of a code are shown: strength at least this, and this near to the strongest.
 _WEAKEST, _SPREAD = 0.6, 0.25
@@ -132,10 +133,11 @@ class NoteCoder:
         if self._ranker is None:
             raise ArtefactError("The engine was loaded without a ranker.", "Load complete artefacts.")
         rows = analysis.rows
-        probabilities = self._ranker.probabilities(rows)
-        keep = [i for i, p in enumerate(probabilities) if p >= _KEEP]
-        reasons = self._ranker.reasons(rows, keep, self._typical)
-        mentions = _mentions(analysis.scene, [(rows[i], float(probabilities[i]), why) for i, why in zip(keep, reasons, strict=True)])
+        judged = self._ranker.judge(rows)
+        explained = [i for i, p in enumerate(judged.probabilities) if p >= _EXPLAIN]
+        reasons = dict(zip(explained, self._ranker.reasons(judged, explained, self._typical), strict=True))
+        kept = [(row, float(p), reasons.get(i, ())) for i, (row, p) in enumerate(zip(rows, judged.probabilities, strict=True)) if p >= _KEEP]
+        mentions = _mentions(analysis.scene, kept)
         timing = (*analysis.timing, ("ranking", round((time.perf_counter() - began) * 1000, 2)))
         return NoteReading(analysis.scene.parts, analysis.scene.lines, mentions, language, analysis.unread, timing)
 

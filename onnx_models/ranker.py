@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,15 @@ def _logit(p: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.asarray(np.log(clipped / (1 - clipped)), np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The candidates of one note as the trees see them."""
+
+    probabilities: npt.NDArray[np.float32]  # (n,)
+    features: npt.NDArray[np.float32]  # (n, len(NAMES))
+    rivals: npt.NDArray[np.float32]  # (n, len(RIVAL_NAMES))
+
+
 class Ranker:
     """Gradient-boosted trees in ONNX, twice: each candidate by itself, then beside the others of its note. Thread-safe."""
 
@@ -35,31 +45,29 @@ class Ranker:
         self._first = session(folder / "first.onnx", threads=threads, wanted="cpu")
         self._final = session(folder / "ranker.onnx", threads=threads, wanted="cpu")
 
-    def probabilities(self, rows: Sequence[CandidateRow]) -> npt.NDArray[np.float32]:
-        """Return calibrated probabilities of the candidates of one note: (n,)."""
-        return self._judge(rows)[0] if rows else np.zeros(0, np.float32)
-
-    def _judge(self, rows: Sequence[CandidateRow]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Return (probabilities, features, rival features)."""
+    def judge(self, rows: Sequence[CandidateRow]) -> Judged:
+        """Return calibrated probabilities of the candidates of one note, with what they were made from."""
+        if not rows:
+            empty = np.zeros((0, 0), np.float32)
+            return Judged(np.zeros(0, np.float32), empty, empty)
         own = np.stack([r.features for r in rows])
         rivals = rival_features([r.code for r in rows], [r.places for r in rows], _run(self._first, own))
-        return _run(self._final, np.concatenate([own, rivals], axis=1)), own, rivals
+        return Judged(_run(self._final, np.concatenate([own, rivals], axis=1)), own, rivals)
 
-    def reasons(self, rows: Sequence[CandidateRow], keep: Sequence[int], typical: npt.NDArray[np.float32]) -> list[tuple[Reason, ...]]:
-        """Return for the rows at `keep` what decided, strongest first.
+    def reasons(self, judged: Judged, keep: Sequence[int], typical: npt.NDArray[np.float32]) -> list[tuple[Reason, ...]]:
+        """Return for the candidates at `keep` what decided, strongest first.
 
         The weight of a group of features is the change of the log-odds when the group is set to a typical candidate's values
         in both stages (occlusion): what is said is what the model did, not a story told afterwards.
 
         Args:
-            rows: all candidates of the note.
+            judged: all candidates of the note.
             keep: indexes of those to explain.
             typical: (len(NAMES),) feature values of a typical candidate, from the training data.
         """
         if not keep:
             return []
-        probabilities, features, rivals = self._judge(rows)
-        own, beside = features[list(keep)], rivals[list(keep)]
+        own, beside = judged.features[list(keep)], judged.rivals[list(keep)]
         occluded, changed = [], []
         for names in GROUPS.values():
             columns = [NAMES.index(n) for n in names]
@@ -73,7 +81,7 @@ class Ranker:
             changed.append(moved)
         stacked = np.concatenate([np.concatenate(occluded), np.concatenate(changed)], axis=1)
         odds = _logit(_run(self._final, stacked)).reshape(len(GROUPS), len(keep))
-        before = _logit(probabilities[list(keep)])
+        before = _logit(judged.probabilities[list(keep)])
         result = []
         for i in range(len(keep)):
             weights = {group: float(before[i] - odds[g, i]) for g, group in enumerate(GROUPS)}

@@ -52,7 +52,10 @@ class Assertion:
     @property
     def is_asserted(self) -> bool:
         """True where the patient is said to have it, now and without doubt."""
-        return self == Assertion()
+        return self == _PLAIN
+
+
+_PLAIN = Assertion()
 
 
 @dataclass(frozen=True, slots=True)
