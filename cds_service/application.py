@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import uuid4
 
-from cds_service.backlog import Backlog
+from cds_service.backlog import Backlog, Calls
 from cds_service.config import Settings
 from cds_service.errors import ConfigurationError
 from cds_service.readings import RecentReadings
@@ -25,7 +25,6 @@ from onnx_models import EngineError, ModelInfo, NoteCoder, NoteReading
 
 _LOG = logging.getLogger(__name__)
 LONGEST_NOTE = 100_000  # characters, some 16,000 words: hardly a note of care is longer, and what is would block a worker for long
-_AFTERWARDS_S = 5.0  # for one note, when nobody waits
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 # Whose statements count as a provider's diagnosis (ICD-10-CM guidelines, section I.B.14: others document only a few things).
 _NOT_PROVIDERS = ("nurse", "diet", "therap", "pharmac", "social", "assistant", "scribe", "clerk")
@@ -54,8 +53,18 @@ class Coder(Protocol):
     def model(self) -> ModelInfo:
         """Which model reads."""
 
-    def read(self, text: str, *, declared_sections: Sequence[tuple[str, int, int]] = (), deadline: float | None = None) -> NoteReading:
-        """Read one note, leaving the least important sections when `deadline` (monotonic seconds) passes."""
+    def read(
+        self,
+        text: str,
+        *,
+        declared_sections: Sequence[tuple[str, int, int]] = (),
+        deadline: float | None = None,
+        pause: Callable[[], object] | None = None,
+    ) -> NoteReading:
+        """Read one note, leaving the least important sections when `deadline` (monotonic seconds) passes.
+
+        `pause` is called between small pieces of the work, and may wait or raise.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +131,11 @@ class Reviewer:
             timing_ms=(("reading", round(reading_ms, 1)),),
         )
 
-    def read(self, note: Note) -> NoteReading:
-        """Return the reading of a note, and remember it if some seconds were enough for the whole."""
-        reading = self._read(note, time.monotonic() + _AFTERWARDS_S, must=True)
-        assert reading is not None
-        return reading
+    def read_ahead(self, note: Note, pause: Callable[[], object]) -> None:
+        """Read the whole of a note and remember it for the next call; `pause` is called between small pieces of the work."""
+        self._read(note, None, must=True, pause=pause)
 
-    def _read(self, note: Note, deadline: float | None, *, must: bool) -> NoteReading | None:
+    def _read(self, note: Note, deadline: float | None, *, must: bool, pause: Callable[[], object] | None = None) -> NoteReading | None:
         """Return the reading of a note; None where there is no time for it, unless it `must` be read."""
         text = note.text[:LONGEST_NOTE]
         sections = [(s.title, s.begin, min(s.end, len(text))) for s in note.sections if s.begin < len(text)]
@@ -137,7 +144,7 @@ class Reviewer:
             return known
         if not must and deadline is not None and time.monotonic() >= deadline:
             return None
-        reading = self.coder.read(text, declared_sections=sections, deadline=deadline)
+        reading = self.coder.read(text, declared_sections=sections, deadline=deadline, pause=pause)
         self.recent.keep(text, sections, reading)
         return reading
 
@@ -149,7 +156,8 @@ class Application:
         self.settings = settings
         self.store = store
         self.reviewer = Reviewer(coder, knowledge, recent=RecentReadings(seconds=settings.remember_minutes * 60))
-        self._backlog = Backlog(self.reviewer.read) if settings.remember_minutes else None
+        self.calls = Calls()
+        self._backlog = Backlog(self.reviewer.read_ahead, self.calls) if settings.remember_minutes else None
 
     @classmethod
     def load(cls, settings: Settings) -> Application:
@@ -189,7 +197,8 @@ class Application:
 
     def review(self, record: EncounterRecord, *, deadline: float | None = None) -> CodingReview:
         """Return the review of a record; see `Reviewer.review`. What there was no time for is read afterwards and remembered."""
-        return self.reviewer.review(record, deadline=deadline, later=self._backlog.add if self._backlog else None)
+        with self.calls.one():  # not every review is made within a request
+            return self.reviewer.review(record, deadline=deadline, later=self._backlog.add if self._backlog else None)
 
     def keep(self, tenant: str, document: dict[str, Any], cards: Iterable[CardIssued] = ()) -> None:
         """Keep a review without the words of its notes, and the cards drawn from it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from onnx_models.assertion import judge
@@ -114,7 +114,13 @@ def worded(scene: Scene, hits: Sequence[Hit], titles: Titles) -> None:
 
 
 def meant(
-    scene: Scene, known: Sequence[Hit], index: VectorIndex, encoder: Encoder, concepts: Concepts, deadline: float | None
+    scene: Scene,
+    known: Sequence[Hit],
+    index: VectorIndex,
+    encoder: Encoder,
+    concepts: Concepts,
+    deadline: float | None,
+    pause: Callable[[], object] | None = None,
 ) -> tuple[list[Hit], tuple[Section, ...]]:
     """Return the hits of the encoder on phrases that no known name covers wholly, and the sections left unread at the deadline.
 
@@ -125,6 +131,7 @@ def meant(
         encoder: makes vectors of phrases.
         concepts: the table of concepts.
         deadline: `time.monotonic()` seconds, or None.
+        pause: called before each batch; it may wait, or raise to give up.
     """
     explained = {(h.place.begin, h.place.end) for h in known}
     short = len(scene.text) <= _SHORT
@@ -140,6 +147,8 @@ def meant(
     for done, part in enumerate(ranked):
         phrases = [(b, e, i) for b, e, i in by_section[part.begin] if scene.place(b, e, i).assertion.polarity is Polarity.AFFIRMED]
         for at in range(0, len(phrases), _BATCH):
+            if pause:
+                pause()
             if deadline is not None and time.monotonic() > deadline:
                 return found, tuple(ranked[done:])
             found += _nearest(scene, phrases[at : at + _BATCH], index, encoder, concepts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -116,6 +116,7 @@ class NoteCoder:
         declared_sections: Sequence[tuple[str, int, int]] = (),
         deadline: float | None = None,
         style: float | None = None,
+        pause: Callable[[], object] | None = None,
     ) -> NoteReading:
         """Read one note.
 
@@ -124,11 +125,14 @@ class NoteCoder:
             declared_sections: (title, begin, end) of sections that the document itself declares.
             deadline: `time.monotonic()` seconds after which the encoder reads no further section; the lexicon reads all.
             style: CLINICAL_NOTE, 0.0 for a published case report, or None to tell by its words.
+            pause: called between the stages and before each batch of the encoder: it may wait for more urgent work, or raise to give up.
         """
         language = language_of(text)
         if language != "en":
             return NoteReading((), (), (), language)
-        analysis = self.analyse(text, declared_sections=declared_sections, deadline=deadline, style=style)
+        analysis = self.analyse(text, declared_sections=declared_sections, deadline=deadline, style=style, pause=pause)
+        if pause:
+            pause()
         began = time.perf_counter()
         if self._ranker is None:
             raise ArtefactError("The engine was loaded without a ranker.", "Load complete artefacts.")
@@ -142,15 +146,25 @@ class NoteCoder:
         return NoteReading(analysis.scene.parts, analysis.scene.lines, mentions, language, analysis.unread, timing)
 
     def analyse(
-        self, text: str, *, declared_sections: Sequence[tuple[str, int, int]] = (), deadline: float | None = None, style: float | None = None
+        self,
+        text: str,
+        *,
+        declared_sections: Sequence[tuple[str, int, int]] = (),
+        deadline: float | None = None,
+        style: float | None = None,
+        pause: Callable[[], object] | None = None,
     ) -> _Analysis:
         """Return candidate rows with features and no probability: what training sees, by the code that serves."""
         clock = [time.perf_counter()]
         scene = Scene.of(text, declared_sections)
         clock.append(time.perf_counter())
+        if pause:
+            pause()
         hits = named(scene, self.lexicon, self.concepts)
         clock.append(time.perf_counter())
-        near, unread = meant(scene, hits, self.index, self.encoder, self.concepts, deadline)
+        near, unread = meant(scene, hits, self.index, self.encoder, self.concepts, deadline, pause)
+        if pause:
+            pause()
         clock.append(time.perf_counter())
         worded(scene, [*hits, *near], self.titles)
         kind = self.style.of([t for t, _ in scene.stream]) if style is None else style

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,7 +75,9 @@ class ScriptedCoder:
     script: tuple[tuple[str, str, float, Assertion], ...] = SCRIPT
     model: ModelInfo = field(default_factory=lambda: ModelInfo("scripted", "1.0", "0" * 64, "CPUExecutionProvider"))
 
-    def read(self, text: str, *, declared_sections: Iterable[tuple[str, int, int]] = (), deadline: float | None = None) -> NoteReading:
+    def read(
+        self, text: str, *, declared_sections: Iterable[tuple[str, int, int]] = (), deadline: float | None = None, pause: Callable[[], object] | None = None
+    ) -> NoteReading:
         """Return a mention for each occurrence of each phrase."""
         mentions = []
         for phrase, code, score, assertion in self.script:

@@ -11,6 +11,7 @@ from flask import Flask, Response, g, request
 from flask_cors import CORS
 
 from cds_service.application import Application
+from cds_service.backlog import Calls
 from cds_service.config import Settings, is_loopback
 from cds_service.errors import RequestError
 from cds_service.hooks import Registry, built_in_registry
@@ -34,6 +35,7 @@ def create_app(application: Application, registry: Registry | None = None) -> Fl
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["marginalia"] = application
     metrics = Metrics(application)
+    _count(app, application.calls)
     _watch(app, metrics)
     if application.settings.open:
         _answer_own_names_only(app, application.settings)
@@ -64,6 +66,20 @@ def _answer_own_names_only(app: Flask, settings: Settings) -> None:
         host = urlsplit(f"//{request.host}").hostname or ""
         if not is_loopback(host) and host != public:
             raise RequestError("In open mode the service answers to this machine's own names only.", "Call it as localhost or 127.0.0.1.", field="Host")
+
+
+def _count(app: Flask, calls: Calls) -> None:
+    """Count requests in and out, so that nothing else is done while one is in progress."""
+
+    @app.before_request
+    def begin() -> None:
+        calls.begin()
+        g.counted = True
+
+    @app.teardown_request
+    def end(_error: BaseException | None) -> None:
+        if g.pop("counted", False):
+            calls.end()
 
 
 def _watch(app: Flask, metrics: Metrics) -> None:

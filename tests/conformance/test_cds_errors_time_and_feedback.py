@@ -114,10 +114,10 @@ def test_s3_about_500_ms(make_application: Callable[..., Application], applicati
     left: list[float] = []
     read = application.coder.read
 
-    def measured(text: str, *, declared_sections: Any = (), deadline: float | None = None) -> Any:
+    def measured(text: str, *, declared_sections: Any = (), deadline: float | None = None, pause: Any = None) -> Any:
         assert deadline is not None
         left.append(deadline - time.monotonic())
-        return read(text, declared_sections=declared_sections, deadline=deadline)
+        return read(text, declared_sections=declared_sections, deadline=deadline, pause=pause)
 
     monkeypatch.setattr(application.coder, "read", measured)
     answer = create_app(make_application(remember_minutes=0)).test_client().post("/cds-services/coding-review", json=hook_call())

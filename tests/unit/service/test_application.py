@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -26,7 +26,9 @@ class ScriptedCoder:
         self.deadlines: list[float | None] = []
         self._reading = NoteReading((), (), (), language, unread)
 
-    def read(self, text: str, *, declared_sections: Sequence[tuple[str, int, int]] = (), deadline: float | None = None) -> NoteReading:
+    def read(
+        self, text: str, *, declared_sections: Sequence[tuple[str, int, int]] = (), deadline: float | None = None, pause: Callable[[], object] | None = None
+    ) -> NoteReading:
         """Return the scripted reading."""
         self.texts.append(text)
         self.deadlines.append(deadline)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 import pytest
 
-from cds_service.backlog import LONGEST, Backlog
+from cds_service.backlog import LONGEST, Backlog, Calls
 from fhir_mappers import Note
+
+Pause = Callable[[], None]
+A_MOMENT = 0.2  # how long something that must not happen is given to happen
 
 
 def note(text: str) -> Note:
@@ -20,7 +24,7 @@ def test_notes_are_read_in_order() -> None:
     """What is added is read, one after the other."""
     read: list[str] = []
     done = threading.Event()
-    backlog = Backlog(lambda n: read.append(n.text) or (n.text == "c" and done.set()))
+    backlog = Backlog(lambda n, _: read.append(n.text) or (n.text == "c" and done.set()), Calls())
     assert [backlog.add(note(t)) for t in ("a", "b", "c")] == [True, True, True]
     assert done.wait(10)
     backlog.close()
@@ -30,7 +34,7 @@ def test_notes_are_read_in_order() -> None:
 def test_bounded_and_once() -> None:
     """A note that waits already isn't added again, and beyond the bound none is: calls come first."""
     go = threading.Event()
-    backlog = Backlog(lambda _: go.wait(10), most=2)
+    backlog = Backlog(lambda *_: go.wait(10), Calls(), most=2)
     assert [backlog.add(note(t)) for t in ("a", "a", "b", "c")] == [True, False, True, False]
     go.set()
     backlog.close()
@@ -39,9 +43,77 @@ def test_bounded_and_once() -> None:
 
 def test_long_documents_are_let_go() -> None:
     """The end of the process waits for the note in hand, so none is long."""
-    backlog = Backlog(lambda _: None)
+    backlog = Backlog(lambda *_: None, Calls())
     assert backlog.add(note("x" * (LONGEST + 1))) is False
     backlog.close()
+
+
+def test_no_note_is_begun_during_a_call() -> None:
+    """A note added by a call waits until the last of the calls in progress has ended."""
+    calls, begun = Calls(), threading.Event()
+    backlog = Backlog(lambda *_: begun.set(), calls)
+    with calls.one():
+        with calls.one():
+            backlog.add(note("a"))
+            assert not begun.wait(A_MOMENT)
+        assert not begun.wait(A_MOMENT)
+    assert begun.wait(10)
+    backlog.close()
+
+
+def test_a_note_in_hand_stands_still_during_a_call() -> None:
+    """A call that comes in the middle of a note isn't slowed by the rest of it: the next piece is read after the call."""
+    calls, in_hand, call_began, resumed = Calls(), threading.Event(), threading.Event(), threading.Event()
+
+    def read(_: Note, pause: Pause) -> None:
+        pause()
+        in_hand.set()
+        call_began.wait(10)
+        pause()
+        resumed.set()
+
+    backlog = Backlog(read, calls)
+    backlog.add(note("a"))
+    assert in_hand.wait(10)
+    with calls.one():
+        call_began.set()
+        assert not resumed.wait(A_MOMENT)
+    assert resumed.wait(10)
+    backlog.close()
+
+
+def test_a_call_that_fails_is_counted_out() -> None:
+    """An error in a call doesn't stop the backlog for good."""
+    calls, begun = Calls(), threading.Event()
+    backlog = Backlog(lambda *_: begun.set(), calls)
+    with pytest.raises(ValueError, match="in the call"), calls.one():
+        raise ValueError("in the call")
+    backlog.add(note("a"))
+    assert begun.wait(10)
+    backlog.close()
+
+
+def test_closing_gives_up_the_note_in_hand(caplog: pytest.LogCaptureFixture) -> None:
+    """The end of the service waits for no note, also where a call is still in progress; and giving up is no error."""
+    calls, in_hand, read = Calls(), threading.Event(), []
+
+    def read_two_pieces(n: Note, pause: Pause) -> None:
+        in_hand.set()
+        for piece in range(2):
+            calls_began.wait(10)
+            pause()
+            read.append((n.text, piece))
+
+    calls_began = threading.Event()
+    backlog = Backlog(read_two_pieces, calls)
+    backlog.add(note("a"))
+    backlog.add(note("b"))
+    assert in_hand.wait(10)
+    with calls.one():
+        calls_began.set()
+        backlog.close()
+    assert read == []
+    assert caplog.records == []
 
 
 def test_a_failure_is_logged_without_text(caplog: pytest.LogCaptureFixture) -> None:
@@ -49,14 +121,14 @@ def test_a_failure_is_logged_without_text(caplog: pytest.LogCaptureFixture) -> N
     read: list[str] = []
     done = threading.Event()
 
-    def fail_first(n: Note) -> None:
+    def fail_first(n: Note, _: Pause) -> None:
         if n.text == "secret words":
             raise ValueError(n.text)
         read.append(n.text)
         done.set()
 
     caplog.set_level(logging.ERROR)
-    backlog = Backlog(fail_first)
+    backlog = Backlog(fail_first, Calls())
     backlog.add(note("secret words"))
     backlog.add(note("b"))
     assert done.wait(10)
