@@ -18,6 +18,7 @@ from cds_service.review.model import (
     Role,
     SkippedNote,
 )
+from cds_service.review.quotation import quoted
 from cds_service.review.risk import in_force
 from cds_service.review.sequencing import may_be_first
 from cds_service.review.sheet import Line
@@ -65,7 +66,7 @@ def _assignment(case: Case, line: Line, *, first: bool) -> CodeAssignment:
         confidence=round(line.confidence, 4),
         role=Role.PRINCIPAL if first and may_be_first(line.code, codes) else Role.SECONDARY,
         billable=codes.is_billable(line.code),
-        evidence=line.evidence,
+        evidence=quoted(line),
         rationale=line.rationale,
         alternatives=line.alternatives,
         attributes=line.attributes,

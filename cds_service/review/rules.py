@@ -36,6 +36,7 @@ class Add:
     evidence: tuple[Evidence, ...]
     text: str
     attributes: Attributes = field(default_factory=Attributes)
+    telling: tuple[Evidence, ...] = ()  # of the evidence, what is quoted first
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Exchange:
     confidence: float | None = None  # None: that of `old`
     evidence: tuple[Evidence, ...] = ()  # beside that of `old`
     alternative: str | None = None  # why `old` stays on view as an alternative; None: it doesn't
+    telling: tuple[Evidence, ...] = ()  # of the evidence, what is quoted first
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ class RuleBook:
 def _applied(sheet: Sheet, change: Change, by: Rule, case: Case) -> Sheet:
     if isinstance(change, Add):
         rationale = (Rationale(by.id, change.text, by.source),)
-        return sheet.with_line(Line(change.code, change.confidence, change.evidence, rationale, (), change.attributes))
+        return sheet.with_line(Line(change.code, change.confidence, change.evidence, rationale, (), change.attributes, change.telling))
     if isinstance(change, Exchange):
         return _exchanged(sheet, change, by, case)
     if isinstance(change, Withhold):
@@ -166,7 +168,8 @@ def _exchanged(sheet: Sheet, change: Exchange, by: Rule, case: Case) -> Sheet:
     confidence = old.confidence if change.confidence is None else change.confidence
     alternatives = tuple(a for a in old.alternatives if a.code != change.new)
     rationale = (*old.rationale, Rationale(by.id, change.text, by.source))
-    new = Line(change.new, confidence, tuple(dict.fromkeys((*old.evidence, *change.evidence))), rationale, alternatives, old.attributes)
+    evidence = tuple(dict.fromkeys((*old.evidence, *change.evidence)))
+    new = Line(change.new, confidence, evidence, rationale, alternatives, old.attributes, (*old.telling, *change.telling))
     if change.alternative is not None:
         new = replace(new, alternatives=_with_alternative(new, case, change.old, old.confidence, change.alternative))
     return sheet.without(change.old).with_line(new)

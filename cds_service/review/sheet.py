@@ -19,6 +19,7 @@ class Line:
     rationale: tuple[Rationale, ...]
     alternatives: tuple[Alternative, ...] = ()
     attributes: Attributes = field(default_factory=Attributes)
+    telling: tuple[Evidence, ...] = ()  # of the evidence, the words that set this code apart: quoted first
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +70,5 @@ def joined(one: Line, other: Line) -> Line:
         tuple(dict.fromkeys((*one.rationale, *other.rationale))),
         tuple(dict.fromkeys((*one.alternatives, *other.alternatives))),
         one.attributes if one.attributes != Attributes() else other.attributes,
+        tuple(dict.fromkeys((*one.telling, *other.telling))),
     )

@@ -73,6 +73,8 @@ def _refined(codes: CodeSet, code: str, attribute: str, value: str) -> str:
     if "unspecified" not in title.lower():
         return code
     bare, wanted = _bare(title, attribute), re.compile(rf"\b{'stage ' if attribute == 'stage' else ''}{re.escape(value)}\b", re.I)
+    if wanted.search(title):
+        return code
     for other in _below(codes, code[:3]):
         if wanted.search(codes.entries[other].title) and _bare(codes.entries[other].title, attribute) == bare:
             return other
@@ -100,16 +102,21 @@ def leaves(codes: CodeSet, code: str, attributes: Attributes, words: str = "") -
     stem = codes.stem(code)
     if not stem or (stem != code and not codes.is_billable(code)):
         return ()
-    at = stem
-    for _ in range(_STEPS):
-        if not codes.children(at):
-            break
-        at = _child(codes, at, attributes)
+    at = _descended(codes, stem, attributes)
     for attribute, value in (("stage", attributes.stage), ("severity", attributes.severity)):
-        at = _refined(codes, at, attribute, value) if value else at
+        at = _descended(codes, _refined(codes, at, attribute, value), attributes) if value else at
     suffix = code[-1] if stem != code else None
     complete = (_complete(codes, sided, attributes, words, suffix) for sided in _sided(codes, at, attributes.laterality))
     return tuple(c for c in complete if c)
+
+
+def _descended(codes: CodeSet, code: str, attributes: Attributes) -> str:
+    """Return the code without children that the documentation reaches from `code`."""
+    for _ in range(_STEPS):
+        if not codes.children(code):
+            break
+        code = _child(codes, code, attributes)
+    return code
 
 
 def _sided(codes: CodeSet, code: str, side: str | None) -> Iterator[str]:

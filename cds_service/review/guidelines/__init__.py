@@ -6,6 +6,7 @@ from cds_service.review.guidelines import (
     diabetes,
     infections,
     injuries,
+    kidney,
     mental,
     neoplasms,
     obstetrics,
@@ -22,6 +23,7 @@ BOOK = RuleBook(
     (
         *uncertainty.RULES,
         *diabetes.RULES,
+        *kidney.RULES,
         *circulatory.RULES,
         *respiratory.RULES,
         *infections.RULES,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from cds_service.review.case import Case
-from cds_service.review.guidelines.support import GUIDELINES, best, evidence, least
+from cds_service.review.guidelines.support import GUIDELINES, WORDING, best, evidence, least
 from cds_service.review.rules import Add, Change, Exchange, Phase, Withhold, rule
 from cds_service.review.sheet import Line, Sheet
 
@@ -18,6 +18,23 @@ _HEART_WORDS = ("disease", "megaly", "hypertrophy", "myocarditis", "degeneration
 _PAST = 0.6  # confidence in the history of an event that is mentioned as past
 _ANGINA = (("I20.0", "I25.110"), ("I20.1", "I25.111"), ("I20.2", "I25.112"), ("I20.89", "I25.118"), ("I20.9", "I25.119"))
 _LATE_KIDNEY = ("N18.5", "N18.6")
+_NOT_SPOKEN = ("allergies", "family", "instructions", "labs", "ros")
+
+
+@rule(
+    "index.hypertension-heart-failure",
+    "Hypertension and heart failure named in one statement",
+    "Alphabetic Index, Hypertension; Failure, heart; ICD-10-CM Official Guidelines FY2026, I.C.9.a.1",
+    Phase.STATUS,
+    yields=("I10", "I50.9"),
+)
+def named_together(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """"HTN with CHF": both stand under their plain names, whichever of them the engine was unsure of. The combination follows."""
+    said = tuple(e for e in case.asserted("hypertension_with_heart_failure") if e.section not in _NOT_SPOKEN)
+    if said and not sheet.has(*_ESSENTIAL):
+        yield Add("I10", WORDING, said, "Hypertension is named together with heart failure.")
+    if said and not sheet.has("I50", "I11.0", "I13.0", "I13.2"):
+        yield Add("I50.9", WORDING, said, "Heart failure is named together with hypertension.")
 
 
 @rule(
@@ -170,4 +187,4 @@ def elevated_pressure(sheet: Sheet, _case: Case) -> Iterable[Change]:
         yield Withhold("R03.0", f"integral to {disease.code}")
 
 
-RULES = (old_infarction, old_stroke, hypertension_with, angina, accompanied, elevated_pressure)
+RULES = (old_infarction, old_stroke, named_together, hypertension_with, angina, accompanied, elevated_pressure)

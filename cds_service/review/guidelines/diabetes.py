@@ -5,6 +5,7 @@ Guidelines I.C.4.a, I.A.15; Alphabetic Index, "Diabetes, with".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from cds_service.review.case import Case
@@ -45,6 +46,7 @@ _COMPLICATIONS: tuple[tuple[tuple[str, ...], str, bool], ...] = (
 )
 _NAMED = (("diabetes_with_neuropathy", "40", "4"), ("diabetes_with_nephropathy", "21", "2"), ("diabetes_with_retinopathy", "319", "3"))
 _REPLACED_BY_GANGRENE = "51"
+_NAME_ALONE = re.compile(r"(?:type (?:[12]|ii?) )?(?:diabetes|diabetic|t[12] ?dm|dm ?[12]?|n?iddm)(?: mellitus)?(?:,? type (?:[12]|ii?))?", re.I)
 
 
 def documented_diabetes(case: Case) -> Problem | None:
@@ -111,12 +113,17 @@ def _with_diabetes(sheet: Sheet, stated: Line | None, problem: Problem | None, w
     text = "Hyperglycaemia or poor control of a patient with diabetes is coded as diabetes with hyperglycaemia."
     plain = f"{category}.9"
     if plain in sheet:
-        yield Exchange(plain, code, text, least(sheet.lines[plain], WORDING), support)
+        yield Exchange(plain, code, text, least(sheet.lines[plain], WORDING), support, telling=_poor_control(support))
     elif stated or problem or words:
         documented = (problem_evidence(problem),) if problem and not words else words[:1]
-        yield Add(code, least(stated, WORDING) if stated else WORDING, (*support, *documented), text)
+        yield Add(code, least(stated, WORDING) if stated else WORDING, (*support, *documented), text, telling=_poor_control(support))
     if _HYPERGLYCEMIA in sheet:
         yield Withhold(_HYPERGLYCEMIA, f"integral to {code}")
+
+
+def _poor_control(support: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    """Return the words that say more than the name of the disease."""
+    return tuple(e for e in support if not _NAME_ALONE.fullmatch(e.text.strip()))
 
 
 @rule("guideline.I.C.4.a.with", "Diabetes with its complications", _WITH, Phase.COMBINATION, needs=TYPES, yields=TYPES)

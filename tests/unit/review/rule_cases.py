@@ -46,6 +46,12 @@ CASES: tuple[RuleCase, ...] = (
     misses("index.depression", "Assessment: Major depression.", {"Major depression": "F32.9"}, "F32.9"),
     fires("guideline.III.B", "Exam: Mitral regurgitation.\n\nAssessment: Gout.", {"Mitral regurgitation": "I34.0", "Gout": "M10.9"}, "M10.9"),
     misses("guideline.III.B", "Exam: normal.\n\nAssessment: Gout. Mitral regurgitation.", {"Mitral regurgitation": "I34.0", "Gout": "M10.9"}, "M10.9", "I34.0"),
+    fires("guideline.I.C.14.a.1", "HPI: CKD 4.\n\nAssessment: Chronic kidney disease.", {"Chronic kidney disease": "N18.9"}, "N18.4"),
+    misses("guideline.I.C.14.a.1", "Assessment: CKD 2/2 lupus.", {"CKD": "N18.9"}, "N18.9"),
+    fires("index.hypertension-heart-failure", "Assessment: HTN with CHF.", {}, "I11.0", "I50.9"),
+    fires("index.hypertension-heart-failure", "High blood pressure and heart failure.", {"heart failure": "I50.9"}, "I11.0", "I50.9"),
+    misses("index.hypertension-heart-failure", "Family history: HTN and CHF.", {}),
+    misses("index.hypertension-heart-failure", "Assessment: Gout. Denies HTN and CHF.", {"Gout": "M10.9"}, "M10.9"),
     # Combination
     fires("index.diabetes-with", "Assessment: DM2 with neuropathic complications.", {"DM2": "E11.9"}, "E11.40"),
     fires("index.diabetes-with", "Assessment: Type 1 diabetic. Diabetic nephropathy.", {"Type 1 diabetic": "E10.9"}, "E10.21"),

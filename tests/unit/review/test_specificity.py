@@ -20,6 +20,8 @@ from onnx_models.reading import Attributes
         ("K40.2", {}, ("K40.20",)),
         ("I10", {}, ("I10",)),
         ("N18.9", {"stage": "3a"}, ("N18.31",)),
+        ("N18.9", {"stage": "3"}, ("N18.30",)),
+        ("N18.30", {"stage": "3"}, ("N18.30",)),
         ("L89.15", {"stage": "3"}, ("L89.153",)),
         ("F32", {"severity": "mild"}, ("F32.0",)),
         ("M17.1", {"laterality": "left"}, ("M17.12",)),

@@ -1,0 +1,74 @@
+"""Chronic kidney disease: the stage that the provider names.
+
+Guideline I.C.14.a.1; Alphabetic Index, Disease, kidney, chronic, stage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from cds_service.review.case import Case
+from cds_service.review.guidelines.support import GUIDELINES, WORDING, least
+from cds_service.review.model import Evidence
+from cds_service.review.rules import Add, Change, Exchange, Phase, rule
+from cds_service.review.sheet import Sheet
+
+_STAGE = re.compile(r"(?:stage|stg|grade|g|ckd|disease|failure|insufficiency)[\s,:(-]*(?P<stage>[1-5]|iv|i{1,3}|v)(?P<part>[abc]?)(?!\w)")
+_ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"}
+_NOT_SPOKEN = ("allergies", "family", "instructions", "labs")
+_UNSTAGED, _STAGE_3, _DIALYSIS = "N18.9", "N18.30", "N18.6"
+
+
+@rule(
+    "guideline.I.C.14.a.1",
+    "The stage of chronic kidney disease",
+    f"{GUIDELINES}, I.C.14.a.1; Alphabetic Index, Disease, kidney, chronic, stage",
+    Phase.STATUS,
+    yields=("N18.1", "N18.2", "N18.3", "N18.4", "N18.5"),
+)
+def stage(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """The stage is coded where the words name it with the disease; end stage stands alone, and two stages in one note are left to a question."""
+    code, said = _stated(case)
+    if not code or _DIALYSIS in sheet or code in sheet:
+        return
+    standing = sheet.under("N18")
+    text = "The words name the stage of the chronic kidney disease."
+    for line in standing:
+        vague = line.code == _UNSTAGED or (line.code == _STAGE_3 and code[:5] == _STAGE_3[:5])
+        if vague or _overlap(line.evidence, said):
+            yield Exchange(line.code, code, text, least(line, WORDING), said, telling=said)
+    if not standing:
+        yield Add(code, WORDING, said, text, telling=said)
+
+
+def _stated(case: Case) -> tuple[str, tuple[Evidence, ...]]:
+    """Return the code of the stage that the newest note with a stage names, with its words; "" where none or several are named."""
+    asserted = [e for e in case.asserted("ckd_stage") if e.section not in _NOT_SPOKEN]
+    newest = next((n.source for n in reversed(case.notes) if any(e.source == n.source for e in asserted)), None)
+    named: dict[str, list[Evidence]] = {}
+    for evidence in asserted:
+        if evidence.source == newest:
+            named.setdefault(_code(evidence.text.lower()), []).append(evidence)
+    if {c[:5] for c in named} == {_STAGE_3[:5]} and len(named) == 2:
+        named.pop(_STAGE_3, None)  # "3" beside "3a" says less of the same
+    if len(named) != 1:
+        return "", ()
+    code, said = named.popitem()
+    return code, tuple(said)
+
+
+def _code(words: str) -> str:
+    match = _STAGE.search(words)
+    if match is None:
+        return ""
+    number = _ROMAN.get(match["stage"], match["stage"])
+    part = {"a": "1", "b": "2"}.get(match["part"], "0") if number == "3" else ""
+    return f"N18.{number}{part}"
+
+
+def _overlap(one: Iterable[Evidence], other: Iterable[Evidence]) -> bool:
+    return any(a.source == b.source and (a.begin or 0) < (b.end or 0) and (b.begin or 0) < (a.end or 0) for a in one for b in other)
+
+
+RULES = (stage,)
