@@ -1,6 +1,6 @@
-"""Chronic kidney disease: the stage that the provider names.
+"""Kidney and ureter: the stage of chronic kidney disease that the provider names; stones with hydronephrosis.
 
-Guideline I.C.14.a.1; Alphabetic Index, Disease, kidney, chronic, stage.
+Guideline I.C.14.a.1; Alphabetic Index, Disease, kidney, chronic, stage; tabular notes at N13.2 and N20.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable
 
 from cds_service.review.case import Case
-from cds_service.review.guidelines.support import GUIDELINES, WORDING, least
+from cds_service.review.guidelines.support import GUIDELINES, WORDING, best, least
 from cds_service.review.model import Evidence
-from cds_service.review.rules import Add, Change, Exchange, Phase, rule
+from cds_service.review.rules import Add, Change, Exchange, Phase, Withhold, rule
 from cds_service.review.sheet import Sheet
 
 _STAGE = re.compile(r"(?:stage|stg|grade|g|ckd|disease|failure|insufficiency)[\s,:(-]*(?P<stage>[1-5]|iv|i{1,3}|v)(?P<part>[abc]?)(?!\w)")
@@ -71,4 +71,24 @@ def _overlap(one: Iterable[Evidence], other: Iterable[Evidence]) -> bool:
     return any(a.source == b.source and (a.begin or 0) < (b.end or 0) and (b.begin or 0) < (a.end or 0) for a in one for b in other)
 
 
-RULES = (stage,)
+@rule(
+    "tabular.N13.2",
+    "Hydronephrosis with a stone",
+    "Tabular list, N13.2; N20, Excludes1: that with hydronephrosis (N13.2)",
+    Phase.COMBINATION,
+    needs=("N13.30", "N13.39"),
+    yields=("N13.2",),
+)
+def obstructing_stone(sheet: Sheet, _case: Case) -> Iterable[Change]:
+    """A stone of kidney or ureter with hydronephrosis is one code."""
+    stone = best(sheet.under("N20.1", "N20.2")) or best(sheet.under("N20"))
+    if stone is None:
+        return
+    text = "Hydronephrosis with a stone of kidney or ureter: one code."
+    for line in sheet.under("N13.30", "N13.39"):
+        yield Exchange(line.code, "N13.2", text, least(line, stone), stone.evidence)
+    for line in sheet.under("N20"):
+        yield Withhold(line.code, "contained in N13.2")
+
+
+RULES = (stage, obstructing_stone)

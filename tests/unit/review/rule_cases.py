@@ -79,6 +79,11 @@ CASES: tuple[RuleCase, ...] = (
         "I10",
         "I50.9",
     ),
+    fires("tabular.N13.2", "Assessment: Ureteral stone. Hydronephrosis.", {"Ureteral stone": "N20.1", "Hydronephrosis": "N13.30"}, "N13.2"),
+    misses("tabular.N13.2", "Assessment: Hydronephrosis. Gout.", {"Hydronephrosis": "N13.30", "Gout": "M10.9"}, "N13.30", "M10.9"),
+    fires("guideline.I.B.18", "Assessment: Trigger thumb, right. Trigger finger.", {"Trigger thumb": "M65.311", "Trigger finger": "M65.30"}, "M65.311"),
+    fires("guideline.I.B.18", "Assessment: ESRD. CKD.", {"ESRD": "N18.6", "CKD": "N18.9"}, "N18.6"),
+    fires("guideline.I.B.5", "Assessment: Contusion of the right thigh. Leg pain.", {"Contusion": "S70.11XA", "Leg pain": "M79.606"}, "S70.11XA"),
     fires(
         "guideline.I.C.9.b",
         "Assessment: Coronary artery disease. Unstable angina.",
