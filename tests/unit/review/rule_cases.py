@@ -79,6 +79,7 @@ CASES: tuple[RuleCase, ...] = (
         "I10",
         "I50.9",
     ),
+    misses("guideline.I.C.10.a.asthma", "Assessment: Fewer acute exacerbations of asthma this year.", {"asthma": "J45.909"}, "J45.909"),
     fires("tabular.N13.2", "Assessment: Ureteral stone. Hydronephrosis.", {"Ureteral stone": "N20.1", "Hydronephrosis": "N13.30"}, "N13.2"),
     misses("tabular.N13.2", "Assessment: Hydronephrosis. Gout.", {"Hydronephrosis": "N13.30", "Gout": "M10.9"}, "N13.30", "M10.9"),
     fires("guideline.I.B.18", "Assessment: Trigger thumb, right. Trigger finger.", {"Trigger thumb": "M65.311", "Trigger finger": "M65.30"}, "M65.311"),
