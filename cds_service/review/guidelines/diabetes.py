@@ -81,11 +81,15 @@ def hyperglycemia(sheet: Sheet, case: Case) -> Iterable[Change]:
     said = tuple(e for e in case.asserted("hyperglycemia") if e.section not in _NOT_SPOKEN)
     out_of_control = tuple(e for e in case.asserted("diabetes_out_of_control") if e.section not in _NOT_SPOKEN)
     finding = sheet.lines.get(_HYPERGLYCEMIA)
-    engine = best(line for line in sheet.under(*TYPES) if line.code.endswith(".65"))
     words = tuple(e for e in case.asserted("diabetes") if e.section not in _NOT_SPOKEN)
-    stated = best(line for line in sheet.under(*TYPES) if line is not engine or _names_diabetes(line))
+    stated = best(line for line in sheet.under(*TYPES) if _names_diabetes(line))
+    # What the engine takes for diabetes though its words never name it: sugar that runs high, insulin.
+    meant = [line for line in sheet.under(*TYPES) if not _names_diabetes(line)]
+    engine = best(line for line in meant if line.code.endswith(".65"))
     problem = documented_diabetes(case)
     support = tuple(dict.fromkeys((*said, *out_of_control, *(finding.evidence if finding else ()), *(engine.evidence if engine else ()))))
+    if not (stated or words or problem):
+        yield from (Withhold(line.code, "diabetes is documented nowhere in this record") for line in meant if line is not engine)
     if not support:
         return
     if stated or words or problem:

@@ -76,7 +76,8 @@ class Invented:
             self._put("problems", Problem(f"Condition/{self.count}", concept, "problem-list-item", "active"))
 
     def _state(self, code: str) -> None:
-        words = self.name()
+        # A code of diabetes stands only where diabetes is named.
+        words = f"Diabetes {self.name()}" if code[:3] in ("E08", "E09", "E10", "E11", "E13") else self.name()
         self.sentences.append((f"{words}.", {words: code}))
 
     def _put(self, part: str, value: Any) -> None:
