@@ -165,7 +165,7 @@ def test_compositions_and_impressions_are_read(client: FlaskClient, hook_call: C
     del call["prefetch"]["compositions"], call["prefetch"]["impressions"]
     answer = client.post("/cds-services/coding-review", json=call)
     assert sorted(endpoint.asked) == ["ClinicalImpression", "Composition"]
-    assert {s["label"].split()[0] for s in answer.json["cards"][0]["suggestions"]} == {"I10", "J44.9"}
+    assert {s["label"].split()[0] for s in answer.json["cards"][0]["suggestions"]} >= {"I10", "J44.9"}
 
 
 @pytest.mark.parametrize("how", ["left out", "OperationOutcome", "refused"])

@@ -91,11 +91,13 @@ def test_live_calls_come_first(
     assert watch.until(lambda: watch.batches > 0, 60)  # what that call left is being read now
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(requests.post, url, json=held, timeout=60)
-        assert endpoint.asked.wait(30)
-        before = watch.batches
-        assert watch.missing  # else there is nothing to hold back
-        assert not watch.until(lambda: watch.batches > before + 1, _SEVERAL_BATCHES)
-        assert watch.missing
-        endpoint.answer_now.set()
+        try:
+            assert endpoint.asked.wait(30)
+            before = watch.batches
+            assert watch.missing  # else there is nothing to hold back
+            assert not watch.until(lambda: watch.batches > before + 1, _SEVERAL_BATCHES)
+            assert watch.missing
+        finally:
+            endpoint.answer_now.set()
         assert call.result().status_code == 200
     assert watch.until(lambda: not watch.missing, 120)
