@@ -39,7 +39,7 @@ def _verbatim(answer: CodingReview, text: str) -> tuple[int, int]:
 
 def cases(product: Product, gold: Sequence[Case], tabular: TabularList, progress: Callable[[int], None] = lambda _: None) -> Measured:
     """Compare with published cases: micro F1, three-character F1, MAP, calibration; codes without 7th character."""
-    said, wanted, ranking = {}, {}, {}
+    said, engine, wanted, ranking = {}, {}, {}, {}
     probability, right, verbatim, excerpts, valid, codes = [], [], 0, 0, 0, 0
     for at, case in enumerate(gold):
         reading, answer = product.code(case.text)
@@ -47,6 +47,7 @@ def cases(product: Product, gold: Sequence[Case], tabular: TabularList, progress
         said[case.id] = {tabular.stem(c) for c in _said(answer)}
         ranked = ranked_codes(reading)
         ranking[case.id] = [c for c, _ in ranked]
+        engine[case.id] = {c for c, p in ranked if p >= product.knowledge.threshold}
         probability += [p for _, p in ranked]
         right += [c in wanted[case.id] for c, _ in ranked]
         ok, n = _verbatim(answer, case.text)
@@ -58,6 +59,7 @@ def cases(product: Product, gold: Sequence[Case], tabular: TabularList, progress
     return Measured(
         {
             "documents": len(gold), "precision": full.precision, "recall": full.recall, "f1": full.f1, "f1_three_characters": short.f1,
+            "f1_of_the_engine_before_review": micro(engine, wanted).f1,
             "map": float(np.mean([average_precision(ranking[d], wanted[d]) for d in wanted])),
             "candidate_recall": sum(len(wanted[d] & set(ranking[d])) for d in wanted) / sum(map(len, wanted.values())),
             "calibration_error": calibration_error(np.array(probability), np.array(right)),
