@@ -96,10 +96,6 @@ class Encoder:
                     self._cache.rows.popitem(last=False)
         return np.stack([known[k] for k in keys])
 
-    def known(self, text: str) -> bool:
-        """Tell whether the vector of `text` is in the cache, and so costs nothing."""
-        return text.lower() in self._cache.rows
-
     def clear(self) -> None:
         """Forget all cached vectors."""
         with self._cache.lock:
