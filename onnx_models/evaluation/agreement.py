@@ -1,0 +1,300 @@
+"""Agreement of two independent codings of the same notes. See "Double coding" in docs/annotation-guide.md.
+
+`gold/second/<split>/second/*.jsonl` is the second coding, `gold/second/<split>/first/*.jsonl` the first as it was when both were compared,
+before any correction. Both hold codes, offsets and hashes only.
+
+- `python -m onnx_models.evaluation.agreement` reports every split that was coded twice.
+- `... report --split dev --current` compares the second coding with the gold as it is now; `--disagreements` lists what differs, and with
+  `--data DIR` in the words of the notes.
+- `... build --data DIR DRAFT ...` validates drafts of the second coder and writes both files.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from onnx_models.evaluation.annotate import Draft, problems_of, read_drafts
+from onnx_models.evaluation.notes import GOLD, SOURCES, sha256, source_texts, splits
+from onnx_models.training.terms import TabularList
+
+__all__ = ["SECOND", "Agreement", "Coding", "Disagreement", "Entry", "agreement", "disagreements", "kappa", "read"]
+
+SECOND = GOLD / "second"
+Key = tuple[str, str]  # source, id
+_DRAWS = 1000  # of the bootstrap
+_SEED = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One code of one coder."""
+
+    code: str
+    required: bool
+    first: bool  # principal
+    may_be_first: bool
+    alternatives: frozenset[str]
+    evidence: tuple[tuple[int, int], ...]
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """Return the code with its alternatives."""
+        return self.alternatives | {self.code}
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """What one coder made of one note."""
+
+    entries: tuple[Entry, ...]
+    not_coded: Mapping[str, str]  # code: reason
+
+    @property
+    def required(self) -> set[str]:
+        """Return the required codes, as written."""
+        return {e.code for e in self.entries if e.required}
+
+    @property
+    def accepted(self) -> set[str]:
+        """Return every code that this coder accepts: any status, alternatives included."""
+        return {c for e in self.entries for c in e.accepted}
+
+    @property
+    def principal(self) -> str:
+        """Return the principal (first-listed) code."""
+        return next(e.code for e in self.entries if e.first)
+
+    @property
+    def may_lead(self) -> set[str]:
+        """Return every code that this coder accepts as the principal one."""
+        return {c for e in self.entries if e.first or e.may_be_first for c in e.accepted}
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Figures over the notes that both have coded; shares are 0 to 1.
+
+    `f1` compares the required codes as written, and `f1_category` their first three characters. Codes that neither coder wrote are without number,
+    so that kappa over all codes tends to the F1 (Hripcsak and Rothschild, JAMIA 2005). `met` counts a required code as met when it, or one of its
+    alternatives, stands in the other coding with whatever status.
+    """
+
+    notes: int
+    required: tuple[int, int]  # codes of the first coder, of the second
+    f1: float
+    f1_interval: tuple[float, float]  # 95 %, bootstrap over notes
+    f1_category: float
+    met: tuple[float, float]  # share of the first coder's that the second has, and the other way about
+    met_category: tuple[float, float]
+    principal_same: float
+    principal_met: float
+    principal_category: float
+    status_kappa: float  # required or acceptable, over the codes that both wrote
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """One required code of one coder that the other doesn't require, or a principal that the other wouldn't accept."""
+
+    note: Key
+    coder: str  # "first" | "second": whose code it is
+    code: str
+    kind: str  # "missing" | "detail" | "status" | "principal"; or "not coded: <reason>" where the other says why
+    other: tuple[str, ...]  # what the other coder has in its place
+    evidence: tuple[tuple[int, int], ...]
+
+
+def _coding(raw: Mapping[str, Any]) -> Coding:
+    entries = tuple(
+        Entry(
+            c["code"], c["status"] == "required", c.get("principal", False), c.get("mayBeFirst", False), frozenset(c.get("alternatives", ())),
+            tuple((int(b), int(e)) for b, e in c["evidence"]),
+        )
+        for c in raw["codes"]
+    )  # fmt: skip
+    return Coding(entries, {n["code"]: n["reason"] for n in raw["notCoded"]})
+
+
+def read(folder: Path) -> dict[Key, Coding]:
+    """Return the codings of a folder of built files `<source>.jsonl` by source and id."""
+    return {
+        (source, raw["id"]): _coding(raw)
+        for source in SOURCES
+        if (path := folder / f"{source}.jsonl").exists()
+        for raw in map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    }
+
+
+def _category(codes: set[str]) -> set[str]:
+    return {c[:3] for c in codes}
+
+
+def _f1(pairs: Sequence[tuple[set[str], set[str]]]) -> float:
+    total = sum(len(a) + len(b) for a, b in pairs)
+    return 2 * sum(len(a & b) for a, b in pairs) / total if total else 1.0
+
+
+def _interval(pairs: Sequence[tuple[set[str], set[str]]]) -> tuple[float, float]:
+    chance = random.Random(_SEED)  # noqa: S311 - a bootstrap, no secret
+    drawn = sorted(_f1(chance.choices(pairs, k=len(pairs))) for _ in range(_DRAWS))
+    return drawn[int(0.025 * _DRAWS)], drawn[int(0.975 * _DRAWS) - 1]
+
+
+def _met(own: Coding, other: Coding) -> tuple[int, int, int]:
+    """Return how many codes `own` requires, how many of them `other` has, and how many in the category."""
+    required = [e for e in own.entries if e.required]
+    accepted = other.accepted
+    exact = sum(bool(e.accepted & accepted) for e in required)
+    return len(required), exact, sum(bool(_category(set(e.accepted)) & _category(accepted)) for e in required)
+
+
+def kappa(pairs: Sequence[tuple[object, object]]) -> float:
+    """Return Cohen's kappa of two raters over the same items; 1.0 where chance alone leaves nothing to disagree about."""
+    if not pairs:
+        return 1.0
+    n = len(pairs)
+    seen = sum(a == b for a, b in pairs) / n
+    one, two = Counter(a for a, _ in pairs), Counter(b for _, b in pairs)
+    chance = sum(one[label] * two[label] for label in one) / n**2
+    return 1.0 if chance == 1 else (seen - chance) / (1 - chance)
+
+
+def agreement(first: Mapping[Key, Coding], second: Mapping[Key, Coding]) -> Agreement:
+    """Return the agreement over the notes that both have. Raises ValueError if there is none."""
+    both = [(first[k], second[k]) for k in sorted(first.keys() & second.keys())]
+    if not both:
+        raise ValueError("The two codings have no note in common.")
+    required = [(a.required, b.required) for a, b in both]
+    ahead, back = ([sum(column) for column in zip(*rows, strict=True)] for rows in ([_met(a, b) for a, b in both], [_met(b, a) for a, b in both]))
+    shared = [(e.required, other.required) for a, b in both for e in a.entries for other in b.entries if e.code == other.code]
+    return Agreement(
+        notes=len(both),
+        required=(ahead[0], back[0]),
+        f1=_f1(required),
+        f1_interval=_interval(required),
+        f1_category=_f1([(_category(a), _category(b)) for a, b in required]),
+        met=(ahead[1] / ahead[0], back[1] / back[0]),
+        met_category=(ahead[2] / ahead[0], back[2] / back[0]),
+        principal_same=sum(a.principal == b.principal for a, b in both) / len(both),
+        principal_met=sum(bool(a.may_lead & b.may_lead) for a, b in both) / len(both),
+        principal_category=sum(bool(_category(a.may_lead) & _category(b.may_lead)) for a, b in both) / len(both),
+        status_kappa=kappa(shared),
+    )
+
+
+def _differences(key: Key, coder: str, own: Coding, other: Coding) -> Iterator[Disagreement]:
+    for e in own.entries:
+        if not e.required or e.accepted & {c for o in other.entries if o.required for c in o.accepted}:
+            continue
+        near = tuple(sorted(o.code for o in other.entries if _category(set(o.accepted)) & _category(set(e.accepted))))
+        kind = "status" if e.accepted & other.accepted else "detail" if near else "missing"
+        if kind == "missing" and (reason := next((other.not_coded[c] for c in sorted(e.accepted) if c in other.not_coded), None)):
+            kind = f"not coded: {reason}"
+        yield Disagreement(key, coder, e.code, kind, near, e.evidence)
+
+
+def disagreements(first: Mapping[Key, Coding], second: Mapping[Key, Coding]) -> list[Disagreement]:
+    """Return what one coder requires and the other doesn't, note by note; alternatives count as agreement."""
+    found: list[Disagreement] = []
+    for key in sorted(first.keys() & second.keys()):
+        a, b = first[key], second[key]
+        found += [*_differences(key, "first", a, b), *_differences(key, "second", b, a)]
+        if not a.may_lead & b.may_lead:
+            lead = next(e for e in a.entries if e.first)
+            found.append(Disagreement(key, "first", lead.code, "principal", (b.principal,), lead.evidence))
+    return found
+
+
+def _report(name: str, figures: Agreement) -> Iterator[str]:
+    def share(value: float) -> str:
+        return f"{100 * value:.1f} %"
+
+    low, high = figures.f1_interval
+    yield f"{name}: {figures.notes} notes, required codes {figures.required[0]} (first) and {figures.required[1]} (second)"
+    yield f"  F1 of required codes, as written     {share(figures.f1)}  (95 %: {share(low)} to {share(high)})"
+    yield f"  F1 of their first three characters   {share(figures.f1_category)}"
+    yield f"  first's required that second has     {share(figures.met[0])}  (three characters {share(figures.met_category[0])})"
+    yield f"  second's required that first has     {share(figures.met[1])}  (three characters {share(figures.met_category[1])})"
+    yield (
+        f"  principal: same code                 {share(figures.principal_same)}  (acceptable to both {share(figures.principal_met)}, "
+        f"three characters {share(figures.principal_category)})"
+    )
+    yield f"  kappa of required or acceptable      {figures.status_kappa:.2f}"
+
+
+def _rows(drafts: Sequence[Draft], texts: Mapping[str, str]) -> str:
+    rows = [
+        {"id": d.id, "setting": d.setting, "sha256": sha256(texts[d.id]), "codes": d.codes, "notCoded": d.not_coded, "gaps": d.gaps}
+        for d in sorted(drafts, key=lambda d: d.id)
+    ]
+    return "".join(json.dumps(r, separators=(",", ":")) + "\n" for r in rows)
+
+
+def _valid(paths: Sequence[Path], data: Path) -> list[Draft]:
+    """Return the drafts of the files. Raises ClickException with every problem."""
+    tabular, drafts = TabularList(), []
+    problems: list[str] = []
+    for path in paths:
+        drafts += list(read_drafts(path, data, problems))
+    problems += [line for d in drafts for line in problems_of(d, tabular)]
+    problems += [f"{source} {identifier}: drafted {n} times" for (source, identifier), n in Counter((d.source, d.id) for d in drafts).items() if n > 1]
+    if problems:
+        raise click.ClickException("\n".join([f"{len(problems)} errors", *problems]))
+    return drafts
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Report the agreement of two codings."""
+    if context.invoked_subcommand is None:
+        context.invoke(report)
+
+
+@main.command()
+@click.option("--split", type=click.Choice(["dev", "test"]), help="Only this split.")
+@click.option("--current", is_flag=True, help="Compare with the gold as it is now, not as it was when it was compared.")
+@click.option("--disagreements", "listed", is_flag=True, help="List what differs.")
+@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Data folder: the list then shows the words of the notes.")
+def report(split: str | None = None, *, current: bool = False, listed: bool = False, data: Path | None = None) -> None:
+    """Print the figures of each split that was coded twice."""
+    texts = {source: source_texts(source, data) for source in SOURCES} if data else {}
+    for folder in sorted(p for p in SECOND.iterdir() if p.is_dir() and split in (None, p.name)):
+        first, second = read(GOLD if current else folder / "first"), read(folder / "second")
+        click.echo("\n".join(_report(folder.name, agreement(first, second))))
+        for d in disagreements(first, second) if listed else ():
+            text = texts[d.note[0]][d.note[1]] if texts else ""
+            words = " | ".join(" ".join(text[b:e].split()) for b, e in d.evidence[:4])
+            click.echo(f"{' '.join(d.note)}\t{d.coder}\t{d.code}\t{d.kind}\t{','.join(d.other)}\t{words}".rstrip())
+
+
+@main.command()
+@click.argument("drafts", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Data folder.")
+def build(drafts: tuple[Path, ...], data: Path) -> None:
+    """Write the second coding, and beside it the first as it is now; a first that stands already is left as it is."""
+    known = splits()
+    by_place: dict[tuple[str, str], list[Draft]] = defaultdict(list)
+    for draft in _valid(drafts, data):
+        by_place[known[draft.source][draft.id], draft.source].append(draft)
+    for (split, source), found in by_place.items():
+        for name in ("first", "second"):
+            (SECOND / split / name).mkdir(parents=True, exist_ok=True)
+        (SECOND / split / "second" / f"{source}.jsonl").write_text(_rows(found, source_texts(source, data)), encoding="utf-8")
+        frozen, ids = SECOND / split / "first" / f"{source}.jsonl", {d.id for d in found}
+        if not frozen.exists():
+            lines = (GOLD / f"{source}.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+            frozen.write_text("".join(line for line in lines if json.loads(line)["id"] in ids), encoding="utf-8")
+        click.echo(f"{split} {source}: {len(found)} notes", err=True)
+
+
+if __name__ == "__main__":
+    main()
