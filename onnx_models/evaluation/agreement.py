@@ -83,8 +83,8 @@ class Agreement:
     """Figures over the notes that both have coded; shares are 0 to 1.
 
     `f1` compares the required codes as written, and `f1_category` their first three characters. Codes that neither coder wrote are without number,
-    so that kappa over all codes tends to the F1 (Hripcsak and Rothschild, JAMIA 2005). `met` counts a required code as met when it, or one of its
-    alternatives, stands in the other coding with whatever status.
+    so that kappa over all codes tends to the F1 (Hripcsak and Rothschild, JAMIA 2005). `written` counts a required code that the other coding has
+    with whatever status; `met` also one that an alternative of either coder makes the same.
     """
 
     notes: int
@@ -92,22 +92,24 @@ class Agreement:
     f1: float
     f1_interval: tuple[float, float]  # 95 %, bootstrap over notes
     f1_category: float
-    met: tuple[float, float]  # share of the first coder's that the second has, and the other way about
+    written: tuple[float, float]  # share of the first coder's that the second has, and the other way about
+    met: tuple[float, float]
     met_category: tuple[float, float]
     principal_same: float
     principal_met: float
     principal_category: float
     status_kappa: float  # required or acceptable, over the codes that both wrote
+    evidence: float  # share of those codes whose words overlap
 
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """One required code of one coder that the other doesn't require, or a principal that the other wouldn't accept."""
+    """One required code of one coder that the other doesn't require as written, or a principal that the other wouldn't accept."""
 
     note: Key
     coder: str  # "first" | "second": whose code it is
     code: str
-    kind: str  # "missing" | "detail" | "status" | "principal"; or "not coded: <reason>" where the other says why
+    kind: str  # "missing" | "detail" | "alternative" | "status" | "principal"; or "not coded: <reason>"
     other: tuple[str, ...]  # what the other coder has in its place
     evidence: tuple[tuple[int, int], ...]
 
@@ -148,12 +150,15 @@ def _interval(pairs: Sequence[tuple[set[str], set[str]]]) -> tuple[float, float]
     return drawn[int(0.025 * _DRAWS)], drawn[int(0.975 * _DRAWS) - 1]
 
 
-def _met(own: Coding, other: Coding) -> tuple[int, int, int]:
-    """Return how many codes `own` requires, how many of them `other` has, and how many in the category."""
-    required = [e for e in own.entries if e.required]
-    accepted = other.accepted
-    exact = sum(bool(e.accepted & accepted) for e in required)
-    return len(required), exact, sum(bool(_category(set(e.accepted)) & _category(accepted)) for e in required)
+def _met(own: Coding, other: Coding) -> tuple[int, ...]:
+    """Return how many codes `own` requires; and how many of them `other` wrote, accepts, and has in the category."""
+    required, accepted, written = [e for e in own.entries if e.required], other.accepted, {e.code for e in other.entries}
+    near = sum(bool(_category(set(e.accepted)) & _category(accepted)) for e in required)
+    return len(required), sum(e.code in written for e in required), sum(bool(e.accepted & accepted) for e in required), near
+
+
+def _overlap(one: Entry, two: Entry) -> bool:
+    return any(b < e2 and b2 < e for b, e in one.evidence for b2, e2 in two.evidence)
 
 
 def kappa(pairs: Sequence[tuple[object, object]]) -> float:
@@ -174,35 +179,42 @@ def agreement(first: Mapping[Key, Coding], second: Mapping[Key, Coding]) -> Agre
         raise ValueError("The two codings have no note in common.")
     required = [(a.required, b.required) for a, b in both]
     ahead, back = ([sum(column) for column in zip(*rows, strict=True)] for rows in ([_met(a, b) for a, b in both], [_met(b, a) for a, b in both]))
-    shared = [(e.required, other.required) for a, b in both for e in a.entries for other in b.entries if e.code == other.code]
+    shared = [(e, other) for a, b in both for e in a.entries for other in b.entries if e.code == other.code]
     return Agreement(
         notes=len(both),
         required=(ahead[0], back[0]),
         f1=_f1(required),
         f1_interval=_interval(required),
         f1_category=_f1([(_category(a), _category(b)) for a, b in required]),
-        met=(ahead[1] / ahead[0], back[1] / back[0]),
-        met_category=(ahead[2] / ahead[0], back[2] / back[0]),
+        written=(ahead[1] / ahead[0], back[1] / back[0]),
+        met=(ahead[2] / ahead[0], back[2] / back[0]),
+        met_category=(ahead[3] / ahead[0], back[3] / back[0]),
         principal_same=sum(a.principal == b.principal for a, b in both) / len(both),
         principal_met=sum(bool(a.may_lead & b.may_lead) for a, b in both) / len(both),
         principal_category=sum(bool(_category(a.may_lead) & _category(b.may_lead)) for a, b in both) / len(both),
-        status_kappa=kappa(shared),
+        status_kappa=kappa([(e.required, other.required) for e, other in shared]),
+        evidence=sum(_overlap(e, other) for e, other in shared) / len(shared) if shared else 1.0,
     )
+
+
+def _kind(entry: Entry, other: Coding, *, near: bool) -> str:
+    if entry.code in {e.code for e in other.entries}:
+        return "status"
+    if entry.accepted & other.accepted:
+        return "alternative"
+    reason = next((other.not_coded[c] for c in sorted(entry.accepted) if c in other.not_coded), None)
+    return "detail" if near else f"not coded: {reason}" if reason else "missing"
 
 
 def _differences(key: Key, coder: str, own: Coding, other: Coding) -> Iterator[Disagreement]:
     for e in own.entries:
-        if not e.required or e.accepted & {c for o in other.entries if o.required for c in o.accepted}:
-            continue
-        near = tuple(sorted(o.code for o in other.entries if _category(set(o.accepted)) & _category(set(e.accepted))))
-        kind = "status" if e.accepted & other.accepted else "detail" if near else "missing"
-        if kind == "missing" and (reason := next((other.not_coded[c] for c in sorted(e.accepted) if c in other.not_coded), None)):
-            kind = f"not coded: {reason}"
-        yield Disagreement(key, coder, e.code, kind, near, e.evidence)
+        if e.required and e.code not in other.required:
+            near = tuple(sorted(o.code for o in other.entries if _category(set(o.accepted)) & _category(set(e.accepted))))
+            yield Disagreement(key, coder, e.code, _kind(e, other, near=bool(near)), near, e.evidence)
 
 
 def disagreements(first: Mapping[Key, Coding], second: Mapping[Key, Coding]) -> list[Disagreement]:
-    """Return what one coder requires and the other doesn't, note by note; alternatives count as agreement."""
+    """Return what one coder requires and the other doesn't require as written, note by note."""
     found: list[Disagreement] = []
     for key in sorted(first.keys() & second.keys()):
         a, b = first[key], second[key]
@@ -221,13 +233,16 @@ def _report(name: str, figures: Agreement) -> Iterator[str]:
     yield f"{name}: {figures.notes} notes, required codes {figures.required[0]} (first) and {figures.required[1]} (second)"
     yield f"  F1 of required codes, as written     {share(figures.f1)}  (95 %: {share(low)} to {share(high)})"
     yield f"  F1 of their first three characters   {share(figures.f1_category)}"
-    yield f"  first's required that second has     {share(figures.met[0])}  (three characters {share(figures.met_category[0])})"
-    yield f"  second's required that first has     {share(figures.met[1])}  (three characters {share(figures.met_category[1])})"
+    for at, whose in enumerate(("first's required that second has ", "second's required that first has ")):
+        yield (
+            f"  {whose}    {share(figures.written[at])}  (alternatives counted {share(figures.met[at])}, three characters {share(figures.met_category[at])})"
+        )
     yield (
         f"  principal: same code                 {share(figures.principal_same)}  (acceptable to both {share(figures.principal_met)}, "
         f"three characters {share(figures.principal_category)})"
     )
     yield f"  kappa of required or acceptable      {figures.status_kappa:.2f}"
+    yield f"  same code, words that overlap        {share(figures.evidence)}"
 
 
 def _rows(drafts: Sequence[Draft], texts: Mapping[str, str]) -> str:

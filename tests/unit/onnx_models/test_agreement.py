@@ -45,25 +45,28 @@ def test_f1_counts_required_codes_as_written() -> None:
 
 
 def test_a_required_code_is_met_by_an_alternative_or_another_status() -> None:
-    """The first's codes are all met in the second; of the second's, the one that nobody else has is not."""
+    """The first's codes are all met in the second, one of them as written; of the second's, the one that nobody else has is not."""
     first = {NOTE: coding(entry("M19.90", "*", "M17.11"), entry("K21.9"))}
     second = {NOTE: coding(entry("M17.11", "*"), entry("K21.9", "~"), entry("D64.9"))}
     figures = agreement(first, second)
     assert figures.met == (1, 1 / 2)
+    assert figures.written == (1 / 2, 0)
     assert (figures.principal_same, figures.principal_met) == (0, 1)
 
 
 def test_disagreements_say_what_kind_they_are() -> None:
-    """A code may be absent, absent with a reason, in other detail, or of other status; each is named once, with what the other has."""
-    first = {NOTE: coding(entry("I10", "*"), entry("E11.9"), entry("K21.9"), entry("J18.9"), entry("D64.9"))}
-    second = {NOTE: coding(entry("I10", "*"), entry("E11.65"), entry("K21.9", "~"), J18_9="uncertain")}
+    """A code may be absent, absent with a reason, in other detail, one of two alternatives, or of other status."""
+    first = {NOTE: coding(entry("I10", "*"), entry("E11.9"), entry("K21.9"), entry("J18.9"), entry("D64.9"), entry("M17.9", "+", "M19.90"))}
+    second = {NOTE: coding(entry("I10", "*"), entry("E11.65"), entry("K21.9", "~"), entry("M19.90"), J18_9="uncertain")}
     found = [(d.coder, d.code, d.kind, d.other) for d in disagreements(first, second)]
     assert found == [
         ("first", "E11.9", "detail", ("E11.65",)),
         ("first", "K21.9", "status", ("K21.9",)),
         ("first", "J18.9", "not coded: uncertain", ()),
         ("first", "D64.9", "missing", ()),
+        ("first", "M17.9", "alternative", ("M19.90",)),
         ("second", "E11.65", "detail", ("E11.9",)),
+        ("second", "M19.90", "alternative", ("M17.9",)),
     ]
 
 
@@ -73,6 +76,13 @@ def test_a_principal_differs_only_where_neither_accepts_the_other() -> None:
     assert agreement(first, {NOTE: coding(entry("E11.9", "*"), entry("I10"))}).principal_met == 1
     swapped = {NOTE: coding(entry("N18.9", "*"), entry("I10"), entry("E11.9"))}
     assert [d.other for d in disagreements(first, swapped) if d.kind == "principal"] == [("N18.9",)]
+
+
+def test_evidence_agrees_where_words_overlap() -> None:
+    """Words side by side do not overlap."""
+    first = {NOTE: coding(entry("I10", "*"), entry("E11.9"))}
+    beside = Entry("E11.9", True, False, False, frozenset(), ((4, 9),))
+    assert agreement(first, {NOTE: coding(entry("I10", "*"), beside)}).evidence == 1 / 2
 
 
 def test_kappa_is_that_of_cohen() -> None:
