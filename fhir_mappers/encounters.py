@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from fhir_mappers import elements
 from fhir_mappers.chart import Chart, Entry
@@ -41,6 +41,14 @@ class EncounterFacts:
         """Return whether a resource refers to other encounters only."""
         named = _named(entry, chart)
         return self.id is not None and bool(named) and self.id not in named
+
+    def others(self, entry: Entry, chart: Chart) -> tuple[str, ...]:
+        """Return the ids of other encounters that a resource refers to, in order."""
+        return tuple(sorted(_named(entry, chart) - {self.id or ""}))
+
+    def precedes(self, day: date, chart: Chart) -> bool:
+        """Return whether a day lies before this encounter (before today, where it has no period)."""
+        return day < (self.start.date() if self.start else chart.today)
 
     def covers(self, moment: datetime | None) -> bool:
         """Return whether a date is that of this encounter; no date, or no period, speaks against nothing."""

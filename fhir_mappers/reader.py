@@ -14,9 +14,11 @@ from fhir_mappers.errors import BadResource
 from fhir_mappers.identity import check_patients, drop_other_subjects, sole_patient
 from fhir_mappers.notes.selection import notes_of
 from fhir_mappers.observations import observations
-from fhir_mappers.record import EncounterRecord, Observation, Patient, Problem, Skipped
+from fhir_mappers.record import EarlierDiagnosis, EncounterRecord, Observation, Patient, Problem, Skipped
 
 T = TypeVar("T")
+
+_DOUBTED = ("refuted", "differential", "unconfirmed", "provisional")
 
 
 def read_bundle(
@@ -125,6 +127,7 @@ def _record(
             chart.skip(given[0].type, f"{others} of other encounters were not read. Nothing to do: each encounter is coded on its own.")
         return tuple(found for e in chosen for found in _each(e, chart, read))
 
+    problems, earlier = _problems(chart, facts)
     return EncounterRecord(
         patient=replace(patient, id=patient_id),
         encounter_id=facts.id,
@@ -132,7 +135,7 @@ def _record(
         start=facts.start,
         end=facts.end,
         notes=notes_of(chart, facts, until),
-        problems=_problems(chart, facts),
+        problems=problems,
         observations=tuple(_observations(chart)),
         medications=every(("MedicationRequest", "MedicationOrder", "MedicationStatement", "MedicationAdministration"), clinical.medication),
         orders=every(("ServiceRequest", "DeviceRequest", "ProcedureRequest", "DeviceUseRequest"), clinical.order, own=True),
@@ -141,22 +144,35 @@ def _record(
         devices=every(("Device",), clinical.device),
         coverages=every(("Coverage",), clinical.coverage),
         skipped=tuple(dict.fromkeys(chart.skipped)),
+        earlier_diagnoses=earlier,
     )
 
 
-def _problems(chart: Chart, facts: EncounterFacts) -> tuple[Problem, ...]:
-    """Return the problem list and the diagnoses of this encounter."""
+def _problems(chart: Chart, facts: EncounterFacts) -> tuple[tuple[Problem, ...], tuple[EarlierDiagnosis, ...]]:
+    """Return the problem list and the diagnoses of this encounter, and the diagnoses of earlier encounters."""
     found: list[Problem] = []
-    others = 0
+    earlier: list[EarlierDiagnosis] = []
+    left = 0
     for entry in chart.of_type("Condition"):
         for problem in _each(entry, chart, clinical.problem):
-            if problem.category == "encounter-diagnosis" and facts.is_foreign(entry, chart):
-                others += 1
-            else:
+            if problem.category != "encounter-diagnosis" or not facts.is_foreign(entry, chart):
                 found.append(problem)
-    if others:
-        chart.skip("Condition", f"{others} diagnoses of other encounters were not read. Nothing to do: each encounter is coded on its own.")
-    return tuple(found)
+                continue
+            encounter = facts.others(entry, chart)[0]
+            day = problem.recorded or _start(encounter, chart) or problem.onset
+            if day and facts.precedes(day, chart) and problem.verification_status not in _DOUBTED:
+                earlier.append(EarlierDiagnosis(problem.source, problem.concept, day, encounter))
+            else:
+                left += 1
+    if left:
+        chart.skip("Condition", f"{left} diagnoses of other encounters were not read: later, refuted, or without a date. Send recordedDate for earlier ones.")
+    return tuple(found), tuple(sorted(earlier, key=lambda d: (d.day, d.source)))
+
+
+def _start(encounter: str, chart: Chart) -> date | None:
+    """Return the first day of an encounter of the chart."""
+    periods = (elements.child(e.resource, "period") for e in chart.of_type("Encounter") if elements.text(e.resource, "id") == encounter)
+    return next((found for p in periods if (found := elements.day(p.get("start")))), None)
 
 
 def _each(entry: Entry, chart: Chart, read: Callable[[Entry, Chart], T]) -> Iterator[T]:

@@ -96,6 +96,16 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierDiagnosis:
+    """A diagnosis of an earlier encounter (Condition): history of the record, never coded for this one."""
+
+    source: str  # "Condition/1"
+    concept: Concept  # Condition.code
+    day: date  # recordedDate, else start of its encounter, else onset
+    encounter: str | None = None  # id of the encounter it belongs to
+
+
+@dataclass(frozen=True, slots=True)
 class ReferenceRange:
     """Limits of a result, in the unit of the observation."""
 
@@ -222,6 +232,7 @@ class EncounterRecord:
     devices: tuple[Device, ...] = ()
     coverages: tuple[Coverage, ...] = ()
     skipped: tuple[Skipped, ...] = field(default=())
+    earlier_diagnoses: tuple[EarlierDiagnosis, ...] = ()  # of other encounters, before this one
 
     def service_date(self, today: date) -> date:
         """Return the date whose code set applies: discharge for inpatients, else the start, else `today`.

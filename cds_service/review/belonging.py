@@ -13,6 +13,7 @@ class Belonging:
 
     def __init__(self, rows: Mapping[str, Sequence[CodeRange]]) -> None:
         self._rows = rows
+        self._lengths = sorted({len(prefix) for prefix in rows})
         self.belongs = lru_cache(maxsize=65536)(self._belongs)
 
     @classmethod
@@ -33,9 +34,8 @@ class Belonging:
 
     def _belongs(self, code: str, other: str) -> bool:
         """Tell whether `code` belongs to `other`."""
-        return any(
-            code.startswith(prefix) and not other.startswith(prefix) and any(other in span for span in spans) for prefix, spans in self._rows.items()
-        )
+        prefixes = (code[:length] for length in self._lengths if length <= len(code))
+        return any(p in self._rows and not other.startswith(p) and any(other in span for span in self._rows[p]) for p in prefixes)
 
 
 def _range(part: str) -> CodeRange:

@@ -36,6 +36,7 @@ class Statement:
     order: int  # place of the note among the notes, oldest first
     mention: Mention
     evidence: Evidence
+    likeliest: str = ""  # code of the candidate with the highest score; "" where there is none
 
     @property
     def place(self) -> tuple[int, int, int]:
@@ -82,6 +83,10 @@ class Case:
         """Return the places where the wording is said of the patient, now and without doubt."""
         return tuple(e for e in self.said(cue) if e.assertion and e.assertion.is_asserted)
 
+    def text(self, source: str) -> str:
+        """Return the text of a read note."""
+        return next(n.text for n in self.notes if n.source == source)
+
     def is_item(self, evidence: Evidence) -> bool:
         """Tell whether a mention is an item of its own ("2. Cough, improving") rather than a word in a sentence."""
         reading = self.readings.get(evidence.source)
@@ -90,8 +95,7 @@ class Case:
         sentence = next((s for s in reading.sentences if s.begin <= evidence.begin < s.end), None)
         if sentence is None or evidence.begin - sentence.begin > _ITEM:
             return False
-        note = next(n for n in self.notes if n.source == evidence.source)
-        return sentence.end - evidence.end <= _ITEM or note.text[evidence.end : evidence.end + 1] in _ITEM_ENDS
+        return sentence.end - evidence.end <= _ITEM or self.text(evidence.source)[evidence.end : evidence.end + 1] in _ITEM_ENDS
 
     def _find(self, cue: str) -> Iterable[Evidence]:
         for note in self.notes:
@@ -139,4 +143,6 @@ def _statements(notes: Iterable[Note], readings: Mapping[str, NoteReading], sha2
             mention = _negated_inside(found)
             words = note.text[mention.begin : mention.end]
             place = (mention.begin, mention.end, mention.section, mention.assertion)
-            yield Statement(note, order, mention, Evidence(EvidenceKind.NOTE, note.source, words, *place, sha256[note.source], note.date))
+            evidence = Evidence(EvidenceKind.NOTE, note.source, words, *place, sha256[note.source], note.date)
+            best = max(mention.candidates, key=lambda c: (c.score, c.code), default=None)
+            yield Statement(note, order, mention, evidence, best.code if best else "")

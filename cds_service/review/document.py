@@ -6,7 +6,6 @@ camelCase; what is unknown is absent rather than null; dates in ISO 8601.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import fields, is_dataclass
 from datetime import date
 from enum import Enum
@@ -20,6 +19,7 @@ from fhir_mappers.record import EncounterRecord, Note
 from onnx_models.reading import Attributes
 
 Document = dict[str, Any]
+_KINDS = tuple(kind.value for kind in EvidenceKind)
 
 
 def to_document(review: CodingReview) -> Document:
@@ -40,9 +40,7 @@ def to_document(review: CodingReview) -> Document:
 
 def without_text(document: Document) -> Document:
     """Return a copy of a document without the words of the notes and without values of the record: what a store may keep."""
-    kept = deepcopy(document)
-    _each_evidence(kept, lambda evidence: evidence.pop("text", None))
-    return kept
+    return {name: _worded(part, lambda evidence: {k: v for k, v in evidence.items() if k != "text"}) for name, part in document.items()}
 
 
 def with_text(document: Document, record: EncounterRecord) -> Document:
@@ -54,20 +52,17 @@ def with_text(document: Document, record: EncounterRecord) -> Document:
     notes = {note.source: note for note in record.notes}
     hashes: dict[str, str] = {}
     values = {(e.source, e.part): e.text for e in structured_evidence(record)}
-    restored = deepcopy(document)
 
-    def put_back(evidence: Document) -> None:
+    def put_back(evidence: Document) -> Document:
         if evidence["kind"] == EvidenceKind.STRUCTURED:
             key = (evidence["source"], evidence.get("part"))
             if key not in values:
                 raise EvidenceError(f"{evidence['source']} is no longer in the record.", "Run the review again.")
-            evidence["text"] = values[key]
-        else:
-            note = _unchanged(notes, hashes, evidence)
-            evidence["text"] = note.text[evidence["begin"] : evidence["end"]]
+            return {**evidence, "text": values[key]}
+        note = _unchanged(notes, hashes, evidence)
+        return {**evidence, "text": note.text[evidence["begin"] : evidence["end"]]}
 
-    _each_evidence(restored, put_back)
-    return restored
+    return {name: _worded(part, put_back) for name, part in document.items()}
 
 
 def _unchanged(notes: Mapping[str, Note], hashes: dict[str, str], evidence: Document) -> Note:
@@ -81,17 +76,15 @@ def _unchanged(notes: Mapping[str, Note], hashes: dict[str, str], evidence: Docu
     return note
 
 
-def _each_evidence(part: Any, change: Callable[[Document], object]) -> None:
-    """Call `change` on every evidence in a document."""
+def _worded(part: Any, change: Callable[[Document], Document]) -> Any:
+    """Return a copy of a part of a document in which every evidence is as `change` gives it."""
     if isinstance(part, list):
-        for item in part:
-            _each_evidence(item, change)
-    elif isinstance(part, dict):
-        if part.get("kind") in (EvidenceKind.NOTE, EvidenceKind.STRUCTURED) and "source" in part:
-            change(part)
-        else:
-            for item in part.values():
-                _each_evidence(item, change)
+        return [_worded(item, change) for item in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("kind") in _KINDS and "source" in part:
+        return change(part)
+    return {name: _worded(item, change) for name, item in part.items()}
 
 
 def _assignment(assignment: CodeAssignment) -> Document:

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 
 from cds_service.review.model import Evidence, EvidenceKind
-from fhir_mappers.record import Concept, EncounterRecord, Medication, Observation, Order, Problem, ProcedureDone
+from fhir_mappers.record import Concept, EarlierDiagnosis, EncounterRecord, Medication, Observation, Order, Problem, ProcedureDone
 
 
 def structured_evidence(record: EncounterRecord) -> Iterator[Evidence]:
     """Yield every value of a record that a review may show as evidence."""
     yield from (observation_evidence(o) for o in record.observations)
     yield from (problem_evidence(p) for p in record.problems)
+    yield from (earlier_evidence(d) for d in record.earlier_diagnoses)
     yield from (medication_evidence(m) for m in record.medications)
     yield from (order_evidence(o) for o in record.orders)
     yield from (procedure_evidence(p) for p in record.procedures)
@@ -28,6 +29,11 @@ def observation_evidence(observation: Observation) -> Evidence:
 def problem_evidence(problem: Problem) -> Evidence:
     """Return an entry of the problem list as evidence."""
     return _evidence(problem.source, problem.concept.label, problem.concept, problem.category, _moment(problem.recorded))
+
+
+def earlier_evidence(diagnosis: EarlierDiagnosis) -> Evidence:
+    """Return a diagnosis of an earlier encounter as evidence."""
+    return _evidence(diagnosis.source, diagnosis.concept.label, diagnosis.concept, "earlier-diagnosis", _moment(diagnosis.day))
 
 
 def medication_evidence(medication: Medication) -> Evidence:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 from cds_service.review.case import Case, Statement
-from cds_service.review.gaps.language import Coded, Condition, Contradicted, Drug, GapRule, Listed, Measured, Mentioned, Ordered, Said
+from cds_service.review.codeset import ICD10CM
+from cds_service.review.gaps.language import Coded, Condition, Contradicted, Drug, Earlier, GapRule, Listed, Measured, Mentioned, Ordered, Said
 from cds_service.review.model import DocumentationQuery, Evidence
 from cds_service.review.sheet import Line
 from cds_service.review.specificity import side_of, sides
-from cds_service.review.structured import medication_evidence, observation_evidence, order_evidence, problem_evidence, procedure_evidence
+from cds_service.review.structured import earlier_evidence, medication_evidence, observation_evidence, order_evidence, problem_evidence, procedure_evidence
 from fhir_mappers.record import Observation
 from onnx_models.reading import Certainty, Experiencer, Polarity
 
@@ -100,8 +101,7 @@ def _mentioned(condition: Mentioned, _lines: Sequence[Line], case: Case) -> Foun
 
 
 def _likely(statement: Statement, codes: tuple[str, ...]) -> bool:
-    best = max(statement.mention.candidates, key=lambda c: (c.score, c.code), default=None)
-    return best is not None and best.code.startswith(codes)
+    return statement.likeliest.startswith(codes)
 
 
 def _so(statement: Statement, condition: Mentioned) -> bool:
@@ -191,6 +191,13 @@ def _listed(condition: Listed, _lines: Sequence[Line], case: Case) -> Found:
     )
 
 
+def _earlier(condition: Earlier, _lines: Sequence[Line], case: Case) -> Found:
+    meant = [d for d in case.record.earlier_diagnoses if any(c.system == ICD10CM and c.code.startswith(condition.codes) for c in d.concept.codings)]
+    if any(d.day.year == case.on.year for d in meant):
+        return ()
+    return tuple(earlier_evidence(d) for d in meant if d.day.year == case.on.year - 1)
+
+
 def _moment(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
@@ -204,5 +211,6 @@ _HOLDS: dict[type, Callable[..., Found]] = {
     Drug: _drug,
     Ordered: _ordered,
     Listed: _listed,
+    Earlier: _earlier,
 }
 

@@ -91,7 +91,14 @@ class Listed:
     words: tuple[str, ...] = ()
 
 
-Condition = Coded | Said | Mentioned | Contradicted | Measured | Drug | Ordered | Listed
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A diagnosis of an encounter of the calendar year before, with a code below `codes`, that no encounter of this year has repeated."""
+
+    codes: tuple[str, ...]
+
+
+Condition = Coded | Said | Mentioned | Contradicted | Measured | Drug | Ordered | Listed | Earlier
 _KINDS: Mapping[str, type] = {
     "coded": Coded,
     "said": Said,
@@ -101,6 +108,7 @@ _KINDS: Mapping[str, type] = {
     "drug": Drug,
     "ordered": Ordered,
     "listed": Listed,
+    "earlier": Earlier,
 }
 _SUBJECT = {"said": "cue", "measured": "name", "drug": "group", "ordered": "words"}  # what stands at the kind's name; else its codes
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from cds_service.review.case import Case
-from cds_service.review.guidelines.support import GUIDELINES, WORDING, best, evidence, least
+from cds_service.review.guidelines.support import GUIDELINES, WORDING, beside, best, evidence, least, spoken
 from cds_service.review.rules import Add, Change, Exchange, Phase, Withhold, rule
 from cds_service.review.sheet import Line, Sheet
 
@@ -17,8 +17,11 @@ _ESSENTIAL = ("I10", "I11", "I12", "I13")
 _HEART_WORDS = ("disease", "megaly", "hypertrophy", "myocarditis", "degeneration", "dysfunction", "enlarge")
 _PAST = 0.6  # confidence in the history of an event that is mentioned as past
 _ANGINA = (("I20.0", "I25.110"), ("I20.1", "I25.111"), ("I20.2", "I25.112"), ("I20.89", "I25.118"), ("I20.9", "I25.119"))
+_COMPANIONS = (  # combination, what accompanies it, the code where no kind is documented
+    (("I11.0", "I13.0", "I13.2"), ("I50", "I09.81"), "I50.9"),
+    (("I12", "I13", "E08.22", "E09.22", "E10.22", "E11.22", "E13.22"), ("N18",), "N18.9"),
+)
 _LATE_KIDNEY = ("N18.5", "N18.6")
-_NOT_SPOKEN = ("allergies", "family", "instructions", "labs", "ros")
 
 
 @rule(
@@ -30,7 +33,7 @@ _NOT_SPOKEN = ("allergies", "family", "instructions", "labs", "ros")
 )
 def named_together(sheet: Sheet, case: Case) -> Iterable[Change]:
     """"HTN with CHF": both stand under their plain names, whichever of them the engine was unsure of. The combination follows."""
-    said = tuple(e for e in case.asserted("hypertension_with_heart_failure") if e.section not in _NOT_SPOKEN)
+    said = spoken(case, "hypertension_with_heart_failure")
     if said and not sheet.has(*_ESSENTIAL):
         yield Add("I10", WORDING, said, "Hypertension is named together with heart failure.")
     if said and not sheet.has("I50", "I11.0", "I13.0", "I13.2"):
@@ -47,23 +50,21 @@ def named_together(sheet: Sheet, case: Case) -> Iterable[Change]:
 )
 def hypertension_with(sheet: Sheet, case: Case) -> Iterable[Change]:
     """Hypertension with heart failure or with chronic kidney disease is presumed to be linked, even without a word that links them."""
-    hypertension = best(sheet.under(*_ESSENTIAL))
-    if hypertension is None:
-        return
     standing = sheet.under(*_ESSENTIAL)
-    kidney = best(line for line in sheet.under("N18") if not _other_cause(line, case))
-    failure = best(line for line in sheet.under("I50") if not _other_cause(line, case))
-    heart = failure or best(line for line in sheet.under(*_HEART) if _names_heart_disease(line) and not _other_cause(line, case))
+    linked = [line for line in sheet.under("N18", "I50", *_HEART) if not beside(case.said("not_hypertensive"), line.evidence, before=5, after=45)]
+    kidney = best(line for line in linked if line.code.startswith("N18"))
+    failure = best(line for line in linked if line.code.startswith("I50"))
+    heart = failure or best(line for line in linked if line.code.startswith(_HEART) and _names_heart_disease(line))
     code = _combined(
         failure=bool(failure or sheet.has("I11.0", "I13.0", "I13.2")),
         heart=bool(heart or sheet.has("I11", "I13")),
         kidney=kidney.code if kidney else "N18.9" if sheet.has("I12", "I13") else None,
     )
-    parts = [line for line in (*standing, kidney, heart) if line]
+    parts = [line for line in (best(standing), kidney, heart) if line]
     text = "Hypertension with heart disease or chronic kidney disease: the classification presumes the link and gives one code."
     for line in standing:
         if line.code != code:
-            yield Exchange(line.code, code, text, least(hypertension, *(p for p in (kidney, heart) if p)), evidence(*parts))
+            yield Exchange(line.code, code, text, least(*parts), evidence(*standing, *parts))
 
 
 def _names_heart_disease(line: Line) -> bool:
@@ -82,15 +83,6 @@ def _combined(*, failure: bool, heart: bool, kidney: str | None) -> str:
     return "I11.0" if failure else "I11.9" if heart else "I10"
 
 
-def _other_cause(line: Line, case: Case) -> bool:
-    """Tell whether the words beside a condition say that hypertension is not its cause."""
-    return any(
-        d.source == e.source and e.begin is not None and d.begin is not None and -20 < d.begin - e.begin < 60
-        for e in line.evidence
-        for d in case.said("not_hypertensive")
-    )
-
-
 @rule(
     "convention.use-additional.heart-kidney",
     "The kind of heart failure and the stage of kidney disease accompany their combination",
@@ -101,10 +93,7 @@ def _other_cause(line: Line, case: Case) -> bool:
 )
 def accompanied(sheet: Sheet, _case: Case) -> Iterable[Change]:
     """A combination code with heart failure or kidney disease is followed by the code that says which."""
-    for prefixes, family, unspecified in (
-        (("I11.0", "I13.0", "I13.2"), ("I50", "I09.81"), "I50.9"),
-        (("I12", "I13", "E08.22", "E09.22", "E10.22", "E11.22", "E13.22"), ("N18",), "N18.9"),
-    ):
+    for prefixes, family, unspecified in _COMPANIONS:
         combination = best(sheet.under(*prefixes))
         if combination and not sheet.has(*family):
             yield Add(unspecified, combination.confidence, combination.evidence, f"{combination.code} asks for an additional code; the kind is not documented.")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from cds_service.review.case import Case
-from cds_service.review.guidelines.support import GUIDELINES, WORDING, best, evidence, least
+from cds_service.review.guidelines.support import GUIDELINES, WORDING, beside, best, evidence, least, spoken
 from cds_service.review.model import Evidence
 from cds_service.review.rules import Add, Change, Exchange, Offer, Phase, Withhold, rule
 from cds_service.review.sheet import Line, Sheet
@@ -19,7 +19,6 @@ from fhir_mappers.record import Problem
 TYPES = ("E08", "E09", "E10", "E11", "E13")
 _HYPERGLYCEMIA = "R73.9"
 _IF_DOCUMENTED = "Right if a provider documents that the patient has diabetes."
-_NOT_SPOKEN = ("labs", "allergies", "family", "instructions")
 _TAKEN = ("allergies", "family", "ros", "labs")
 _TYPE_1 = ("46635009", "E10")
 _DIABETES_CONCEPTS = ("73211009", "44054006", "46635009")  # SNOMED CT: diabetes mellitus, type 2, type 1
@@ -78,10 +77,10 @@ def type_of(problem: Problem) -> str:
 )
 def hyperglycemia(sheet: Sheet, case: Case) -> Iterable[Change]:
     """Poor control is coded with the diabetes of the record; without any documented diabetes it is a finding, and the diabetes an alternative."""
-    said = tuple(e for e in case.asserted("hyperglycemia") if e.section not in _NOT_SPOKEN)
-    out_of_control = tuple(e for e in case.asserted("diabetes_out_of_control") if e.section not in _NOT_SPOKEN)
+    said = spoken(case, "hyperglycemia")
+    out_of_control = spoken(case, "diabetes_out_of_control")
     finding = sheet.lines.get(_HYPERGLYCEMIA)
-    words = tuple(e for e in case.asserted("diabetes") if e.section not in _NOT_SPOKEN)
+    words = spoken(case, "diabetes")
     stated = best(line for line in sheet.under(*TYPES) if _names_diabetes(line))
     # What the engine takes for diabetes though its words never name it: sugar that runs high, insulin.
     meant = [line for line in sheet.under(*TYPES) if not _names_diabetes(line)]
@@ -136,35 +135,22 @@ def complications(sheet: Sheet, case: Case) -> Iterable[Change]:
     diabetes = best(sheet.under(*TYPES))
     if diabetes is None:
         return
-    seen: set[str] = set()
-    for prefixes, suffix, stays in _COMPLICATIONS:
-        for partner in sheet.under(*prefixes):
-            if partner.code in seen or _denied_link(partner, case):
-                continue
-            seen.add(partner.code)
-            code = f"{diabetes.code[:3]}.{_suffix(suffix, sheet, partner, case)}"
-            if not case.codes.is_billable(code):
-                continue
-            text = f"{case.codes.title(partner.code)} beside diabetes: the classification presumes the link."
-            if stays:
-                yield Add(code, least(diabetes, partner), evidence(diabetes, partner), text)
-            else:
-                yield Exchange(partner.code, code, text, least(diabetes, partner), diabetes.evidence)
+    for partner in sheet:
+        suffix, stays = next(((s, stays) for prefixes, s, stays in _COMPLICATIONS if partner.code.startswith(prefixes)), ("", False))
+        code = f"{diabetes.code[:3]}.{_suffix(suffix, sheet, partner, case)}"
+        if not suffix or not case.codes.is_billable(code) or beside(case.said("not_related"), partner.evidence, before=60, after=60):
+            continue
+        text = f"{case.codes.title(partner.code)} beside diabetes: the classification presumes the link."
+        if stays:
+            yield Add(code, least(diabetes, partner), evidence(diabetes, partner), text)
+        else:
+            yield Exchange(partner.code, code, text, least(diabetes, partner), diabetes.evidence)
 
 
 def _suffix(suffix: str, sheet: Sheet, partner: Line, case: Case) -> str:
     if suffix == "40" and (partner.code in ("G60.9", "G63") or case.asserted("polyneuropathy")):
         return "42"
     return "52" if suffix == _REPLACED_BY_GANGRENE and sheet.has("I96") else suffix
-
-
-def _denied_link(partner: Line, case: Case) -> bool:
-    """Tell whether the words beside a condition say that it has another cause."""
-    return any(
-        d.source == e.source and e.begin is not None and d.begin is not None and -80 < d.begin - e.begin < 80
-        for e in partner.evidence
-        for d in case.said("not_related")
-    )
 
 
 @rule(
@@ -213,8 +199,7 @@ def insulin(sheet: Sheet, case: Case) -> Iterable[Change]:
 
 
 def _temporary(found: Evidence, case: Case) -> bool:
-    doubts = (t for t in case.said("temporary_treatment") if t.source == found.source)
-    return any(abs((t.begin or 0) - (found.begin or 0)) < 60 for t in doubts)
+    return bool(beside(case.said("temporary_treatment"), (found,), before=50, after=50))
 
 
 @rule(
@@ -227,7 +212,7 @@ def _temporary(found: Evidence, case: Case) -> bool:
 def named_complication(sheet: Sheet, case: Case) -> Iterable[Change]:
     """"DM2 with neuropathic complications", "diabetic nephropathy": coded where no code of that group stands yet."""
     for cue, suffix, group in _NAMED:
-        said = tuple(e for e in case.asserted(cue) if e.section not in _NOT_SPOKEN)
+        said = spoken(case, cue)
         if not said or sheet.has(*(f"{t}.{group}" for t in TYPES)):
             continue
         standing = best(sheet.under(*TYPES))

@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from datetime import date
 
 from cds_service.review.case import Case
-from cds_service.review.guidelines.respiratory import near
-from cds_service.review.guidelines.support import GUIDELINES, WORDING, best, least
+from cds_service.review.guidelines.support import GUIDELINES, WORDING, beside, best, least
 from cds_service.review.rules import Add, Change, Exchange, Phase, Withhold, rule
 from cds_service.review.sheet import Sheet
 
 _SEPSIS = ("A40", "A41", "A02.1", "A22.7", "A26.7", "A32.7", "A42.7", "A54.86", "B37.7", "O85", "P36", "T81.44", "O86.04")
+_NAMED_SEPSIS = ("A40", "A41", "R65.2")
+_TOGETHER = 60  # characters within which an organism belongs to a sepsis
 _ORGANISM = (  # organism code (B95-B96) or wording -> sepsis due to it
     ("B95.0", "A40.0"),
     ("B95.1", "A40.1"),
@@ -38,10 +39,24 @@ def sepsis_organism(sheet: Sheet, _case: Case) -> Iterable[Change]:
     """Sepsis whose organism the provider names is coded by the organism."""
     for organism, sepsis in _ORGANISM:
         line = sheet.lines.get(organism)
-        if line and near(line.evidence, sheet.lines["A41.9"]):
+        if line and beside(line.evidence, sheet.lines["A41.9"].evidence, before=_TOGETHER, after=_TOGETHER):
             yield Exchange("A41.9", sepsis, "The organism of the sepsis is documented.", least(line, sheet.lines["A41.9"]), line.evidence)
             yield Withhold(organism, f"contained in {sepsis}")
             return
+
+
+@rule(
+    "guideline.I.C.1.d.1",
+    "Sepsis is coded where the provider names it",
+    f"{GUIDELINES}, I.C.1.d.1.a: positive cultures and urosepsis are no sepsis",
+    Phase.STATUS,
+    needs=_NAMED_SEPSIS,
+)
+def sepsis_named(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """An organism, a positive culture, bacteremia or urosepsis alone is not coded as sepsis."""
+    for line in sheet.under(*_NAMED_SEPSIS):
+        if not beside(case.said("sepsis"), line.evidence, before=0, after=0):
+            yield Withhold(line.code, "sepsis is not documented")
 
 
 @rule(
@@ -105,4 +120,4 @@ def covid_contained(sheet: Sheet, _case: Case) -> Iterable[Change]:
         yield Withhold(line.code, "contained in U07.1")
 
 
-RULES = (sepsis_organism, covid_pneumonia, septic_shock, hiv, covid_contained)
+RULES = (sepsis_named, sepsis_organism, covid_pneumonia, septic_shock, hiv, covid_contained)

@@ -9,14 +9,13 @@ import re
 from collections.abc import Iterable
 
 from cds_service.review.case import Case
-from cds_service.review.guidelines.support import GUIDELINES, WORDING, best, least
+from cds_service.review.guidelines.support import GUIDELINES, WORDING, best, least, spoken
 from cds_service.review.model import Evidence
 from cds_service.review.rules import Add, Change, Exchange, Phase, Withhold, rule
 from cds_service.review.sheet import Sheet
 
 _STAGE = re.compile(r"(?:stage|stg|grade|g|ckd|disease|failure|insufficiency)[\s,:(-]*(?P<stage>[1-5]|iv|i{1,3}|v)(?P<part>[abc]?)(?!\w)")
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"}
-_NOT_SPOKEN = ("allergies", "family", "instructions", "labs")
 _UNSTAGED, _STAGE_3, _DIALYSIS = "N18.9", "N18.30", "N18.6"
 
 
@@ -44,7 +43,7 @@ def stage(sheet: Sheet, case: Case) -> Iterable[Change]:
 
 def _stated(case: Case) -> tuple[str, tuple[Evidence, ...]]:
     """Return the code of the stage that the newest note with a stage names, with its words; "" where none or several are named."""
-    asserted = [e for e in case.asserted("ckd_stage") if e.section not in _NOT_SPOKEN]
+    asserted = spoken(case, "ckd_stage")
     newest = next((n.source for n in reversed(case.notes) if any(e.source == n.source for e in asserted)), None)
     named: dict[str, list[Evidence]] = {}
     for evidence in asserted:

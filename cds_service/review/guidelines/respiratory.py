@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cds_service.review.case import Case
-from cds_service.review.guidelines.support import GUIDELINES, WORDING, best, least
+from cds_service.review.guidelines.support import GUIDELINES, WORDING, beside, best, least
 from cds_service.review.model import Evidence
 from cds_service.review.rules import Add, Change, Exchange, Phase, Withhold, rule
 from cds_service.review.sheet import Line, Sheet
 
 _LOWER_INFECTION = ("J09.X1", "J10.0", "J11.0", "J12", "J13", "J14", "J15", "J16", "J17", "J18", "J20", "J21", "J22")
 _PLAIN = "J44.9"
-_NEAR = 60  # characters within which two wordings belong together
 _OF_THE_DISEASE = 30  # characters within which an exacerbation belongs to the disease
 
 
@@ -133,22 +132,9 @@ def influenza_pneumonia(sheet: Sheet, _case: Case) -> Iterable[Change]:
 
 def _exacerbated(line: Line, case: Case) -> tuple[Evidence, ...]:
     """Return where an exacerbation is said of a disease; nothing where one is also denied of it ("without exacerbation")."""
-    found = near(case.said("exacerbation"), line, _OF_THE_DISEASE)
+    found = beside(case.said("exacerbation"), line.evidence, before=_OF_THE_DISEASE, after=_OF_THE_DISEASE)
     asserted = tuple(e for e in found if e.assertion and e.assertion.is_asserted)
     return asserted if len(asserted) == len(found) else ()
-
-
-def near(found: Iterable[Evidence], line: Line, reach: int = _NEAR) -> tuple[Evidence, ...]:
-    """Return those of `found` that stand beside a mention of `line` in the same note."""
-    return tuple(
-        f
-        for f in found
-        if any(e.source == f.source and None not in (e.begin, e.end, f.begin, f.end) and _gap(e, f) <= reach for e in line.evidence)
-    )
-
-
-def _gap(one: Evidence, other: Evidence) -> int:
-    return max((other.begin or 0) - (one.end or 0), (one.begin or 0) - (other.end or 0), 0)
 
 
 RULES = (influenza_pneumonia, with_infection, with_exacerbation, asthma_exacerbation, with_asthma, emphysema)

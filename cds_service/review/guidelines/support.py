@@ -1,14 +1,17 @@
-"""Support: how confidence and evidence of a rule's codes derive from their parts."""
+"""Support: what the rules share: how confidence and evidence derive from parts, and which wordings stand beside which words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cds_service.review.case import Case
 from cds_service.review.model import Evidence
 from cds_service.review.sheet import Line
 
 WORDING = 0.85  # confidence that a cue of the table means what it says
+LISTED = 0.6  # the same where the words stand in a list of history only
 GUIDELINES = "ICD-10-CM Official Guidelines FY2026"
+_NOT_SPOKEN = ("allergies", "family", "instructions", "labs")  # sections in which a wording says nothing of this patient's conditions
 
 
 def least(*parts: Line | float) -> float:
@@ -24,3 +27,18 @@ def evidence(*lines: Line) -> tuple[Evidence, ...]:
 def best(lines: Iterable[Line]) -> Line | None:
     """Return the line of highest confidence, by code where equal."""
     return min(lines, key=lambda line: (-line.confidence, line.code), default=None)
+
+
+def spoken(case: Case, cue: str) -> tuple[Evidence, ...]:
+    """Return the places where a wording is said of the patient, now and without doubt, in a section that speaks of conditions."""
+    return tuple(e for e in case.asserted(cue) if e.section not in _NOT_SPOKEN)
+
+
+def beside(found: Iterable[Evidence], words: Iterable[Evidence], *, before: int, after: int) -> tuple[Evidence, ...]:
+    """Return those of `found` that stand in the same note as one of `words`: at most `before` characters before it, `after` characters after it, or within."""
+    places = [(w.source, w.begin, w.end) for w in words if w.begin is not None and w.end is not None]
+    return tuple(f for f in found if any(f.source == source and _reaches(f, begin, end, before, after) for source, begin, end in places))
+
+
+def _reaches(found: Evidence, begin: int, end: int, before: int, after: int) -> bool:
+    return found.begin is not None and found.end is not None and found.end >= begin - before and found.begin <= end + after

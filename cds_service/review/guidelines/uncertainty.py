@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cds_service.review.case import Case
-from cds_service.review.guidelines.support import GUIDELINES
+from cds_service.review.guidelines.support import GUIDELINES, beside
+from cds_service.review.model import Evidence
 from cds_service.review.rules import Change, Phase, Withhold, rule
 from cds_service.review.sheet import Sheet
 from onnx_models.reading import Certainty
@@ -53,4 +54,40 @@ def resolved(sheet: Sheet, case: Case) -> Iterable[Change]:
             yield Withhold(line.code, "ruled out")
 
 
-RULES = (confirmed_only, resolved)
+@rule(
+    "guideline.II.H.terms",
+    "What was only considered is no diagnosis",
+    f"{GUIDELINES}, II.H, III.C and IV.H: probable, suspected, likely, questionable, possible, still to be ruled out, compatible with, consistent with",
+    Phase.STATUS,
+)
+def considered(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """"Sepsis was considered" tells of a thought, and is not coded for inpatients either."""
+    for line in sheet:
+        written = [e for e in line.evidence if e.begin is not None]
+        if written and all(_considered(e, case) for e in written):
+            yield Withhold(line.code, "considered only")
+
+
+def _considered(found: Evidence, case: Case) -> bool:
+    """Tell whether words stand in "X was considered" or "we considered X"."""
+    return bool(beside(case.said("considered"), (found,), before=0, after=2) or beside(case.said("considering"), (found,), before=2, after=0))
+
+
+@rule(
+    "guideline.II.H.discharge",
+    "Uncertain at the time of discharge",
+    f"{GUIDELINES}, II.H and III.C; Coding Clinic 3Q 2005, page 22: the final statement counts",
+    Phase.STATUS,
+)
+def at_discharge(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """Where the discharge is documented, a diagnosis that earlier notes only suspect and the last ones don't repeat is not coded."""
+    discharge = [n for n in case.notes if "discharge" in n.title.lower() and not n.is_report]
+    if not case.inpatient or not discharge or discharge[-1].date is None:
+        return
+    last = {n.source for n in case.notes if n.date and n.date.date() >= discharge[-1].date.date()}
+    for line in sheet:
+        if all(e.assertion is not None and e.assertion.certainty is Certainty.POSSIBLE and e.source not in last for e in line.evidence):
+            yield Withhold(line.code, "uncertain (not at discharge)")
+
+
+RULES = (confirmed_only, considered, resolved, at_discharge)

@@ -64,13 +64,32 @@ def test_the_category_is_told_or_follows_from_the_encounter(read: Read, changes:
     assert read(condition(**changes)).problems[0].category == category
 
 
-def test_diagnoses_of_other_encounters_are_left_out_and_counted(read: Read) -> None:
+def test_diagnoses_of_other_encounters_without_a_date_are_left_out_and_counted(read: Read) -> None:
     """The problem list stays whole."""
     other = {"encounter": {"reference": "Encounter/e9"}}
     listed = condition(id="c2", category=[{"coding": [{"code": "problem-list-item"}]}], **other)
     record = read(condition(**other), listed)
     assert [p.source for p in record.problems] == ["Condition/c2"]
-    assert [s.reason.split(".")[0] for s in record.skipped] == ["1 diagnoses of other encounters were not read"]
+    assert [s.reason.split(".")[0] for s in record.skipped] == ["1 diagnoses of other encounters were not read: later, refuted, or without a date"]
+
+
+def test_diagnoses_of_earlier_encounters_keep_their_date(read: Read) -> None:
+    """Dated by recordedDate, else by the encounter's start; later and refuted ones are left out and counted."""
+    visit = {"resourceType": "Encounter", "id": "e8", "status": "finished", "subject": {"reference": "Patient/p1"}, "period": {"start": "2025-05-06T09:00:00Z"}}
+    other = {"encounter": {"reference": "Encounter/e9"}}
+    record = read(
+        visit,
+        condition(id="c1", recordedDate="2025-09-01", **other),
+        condition(id="c2", encounter={"reference": "Encounter/e8"}),
+        condition(id="c3", recordedDate="2026-03-05", **other),
+        condition(id="c4", recordedDate="2025-09-01", verificationStatus={"coding": [{"code": "refuted"}]}, **other),
+    )
+    assert [(d.source, d.day.isoformat(), d.encounter) for d in record.earlier_diagnoses] == [
+        ("Condition/c2", "2025-05-06", "e8"),
+        ("Condition/c1", "2025-09-01", "e9"),
+    ]
+    assert record.problems == ()
+    assert [s.reason.split(" ")[0] for s in record.skipped] == ["2"]
 
 
 def medication(**changes: Any) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from cds_service.review.gaps.language import Coded, Condition, Contradicted, Drug, GapRule, Listed, Measured, Mentioned, Ordered, Said
+from cds_service.review.gaps.language import Coded, Condition, Contradicted, Drug, Earlier, GapRule, Listed, Measured, Mentioned, Ordered, Said
 from cds_service.review.knowledge import Knowledge
 from cds_service.review.specificity import side_of, sides
-from fhir_mappers.record import Coding, Concept, EncounterRecord, Medication, Note, Observation, Order, Problem, Setting
+from fhir_mappers.record import Coding, Concept, EarlierDiagnosis, EncounterRecord, Medication, Note, Observation, Order, Problem, Setting
 from onnx_models.reading import NoteReading
 from tests.unit.review.conftest import TODAY, note, reading, record
 
@@ -75,9 +75,14 @@ class Invented:
             concept = Concept((Coding("http://hl7.org/fhir/sid/icd-10-cm", code),), condition.words[0] if condition.words else code)
             self._put("problems", Problem(f"Condition/{self.count}", concept, "problem-list-item", "active"))
 
+        elif isinstance(condition, Earlier):
+            concept = Concept((Coding("http://hl7.org/fhir/sid/icd-10-cm", self._leaf(condition.codes[0])),), "A diagnosis of last year")
+            self._put("earlier_diagnoses", EarlierDiagnosis(f"Condition/{self.count}", concept, date(2025, 4, 1), "e0"))
+
     def _state(self, code: str) -> None:
-        # A code of diabetes stands only where diabetes is named.
-        words = f"Diabetes {self.name()}" if code[:3] in ("E08", "E09", "E10", "E11", "E13") else self.name()
+        # A code of diabetes or sepsis stands only where it is named.
+        named = "Diabetes" if code[:3] in ("E08", "E09", "E10", "E11", "E13") else "Sepsis" if code.startswith(("A40", "A41", "R65.2")) else ""
+        words = f"{named} {self.name()}".strip()
         self.sentences.append((f"{words}.", {words: code}))
 
     def _put(self, part: str, value: Any) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
+
 import pytest
 
 from cds_service.review import Knowledge
 from cds_service.review.gaps import faults
-from cds_service.review.gaps.language import Condition, Drug, GapRule, Measured, Said, referenced
+from cds_service.review.gaps.language import Condition, Drug, Earlier, GapRule, Measured, Said, referenced
+from fhir_mappers.record import Setting
 from tests.unit.review.conftest import of
-from tests.unit.review.gap_patients import patient_for, settled_patient
+from tests.unit.review.gap_patients import Invented, patient_for, settled_patient
 
 
 def test_every_rule_passes_the_linter(knowledge: Knowledge) -> None:
@@ -68,3 +72,19 @@ def test_a_rule_asks_where_its_conditions_hold_and_is_silent_where_the_answer_is
     assert all(e.kind == "structured" or e.text for e in asked[0].indicators)
     near, near_readings = settled_patient(rule, knowledge)
     assert [q.id for q in of(near, near_readings, knowledge).queries if q.rule == rule.id] == []
+
+
+RECAPTURE = [r for r in _rules() if r.family == "recapture"]
+
+
+@pytest.mark.parametrize("rule", RECAPTURE, ids=lambda r: r.id)
+@pytest.mark.parametrize(("year", "again", "asked"), [(2025, False, True), (2025, True, False), (2023, False, False)])
+def test_a_chronic_condition_of_the_year_before_is_asked_about(rule: GapRule, year: int, again: bool, asked: bool, knowledge: Knowledge) -> None:
+    """Coded last year and not addressed: a question. Coded again this year, or long ago only: none."""
+    invented = Invented(knowledge)
+    invented.add(next(c for c in rule.any if isinstance(c, Earlier)))
+    whole, readings = invented.whole(Setting.OUTPATIENT)
+    one = replace(whole.earlier_diagnoses[0], day=date(year, 5, 1))
+    repeated = (replace(one, source="Condition/again", day=date(2026, 1, 9)),) if again else ()
+    found = of(replace(whole, earlier_diagnoses=(one, *repeated)), readings, knowledge).queries
+    assert (rule.id in [q.rule for q in found]) is asked

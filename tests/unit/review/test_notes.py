@@ -29,6 +29,19 @@ def test_a_doubt_of_an_inpatient_counts_until_a_later_note_resolves_it(knowledge
     assert {(n.code, n.reason) for n in both.not_coded} >= {("I26.99", "ruled out")}
 
 
+def test_a_suspicion_of_the_first_day_that_the_discharge_summary_does_not_repeat_is_not_coded(knowledge: Knowledge) -> None:
+    """II.H: the diagnosis is uncertain at the time of discharge; near miss: the summary repeats it."""
+    first = note("Assessment: Probable sepsis.", "DocumentReference/1", 1)
+    said = {"sepsis": "A41.9", "Cellulitis": "L03.90"}
+
+    def found(text: str) -> list[str]:
+        summary = note(text, "DocumentReference/2", 2, title="Discharge summary")
+        return [d.code for d in _reviewed(knowledge, (first, said), (summary, said), setting=Setting.INPATIENT).diagnoses]
+
+    assert found("Discharge Diagnosis: Cellulitis.") == ["L03.90"]
+    assert found("Discharge Diagnosis: Cellulitis. Probable sepsis.") == ["L03.90", "A41.9"]
+
+
 def test_a_report_alone_is_a_finding_beside_a_provider_s_note(knowledge: Knowledge) -> None:
     """III.B: a finding of imaging that no provider interprets is not coded; a report that stands alone is (IV.K)."""
     report = note("Impression: Pleural effusion.", "DiagnosticReport/1", is_report=True)

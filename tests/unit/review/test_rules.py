@@ -13,7 +13,7 @@ from cds_service.review.rules import Phase, RuleBook, rule
 from fhir_mappers.record import Setting
 from tests.unit.review.rule_cases import CASES, RuleCase
 
-TWO_NOTES = {"guideline.II.H.later"}  # tested in test_notes.py
+TWO_NOTES = {"guideline.II.H.later", "guideline.II.H.discharge"}  # tested in test_notes.py
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
