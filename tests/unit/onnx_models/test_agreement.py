@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from onnx_models.evaluation import agreement as module
 from onnx_models.evaluation.agreement import Coding, Entry, agreement, disagreements, kappa, main, read
-from onnx_models.evaluation.notes import GOLD
+from onnx_models.evaluation.notes import GOLD, splits
+from onnx_models.training.terms import TabularList
 
 NOTE = ("own", "own001")
 
@@ -119,6 +120,23 @@ def test_drafts_are_built_with_the_first_coding_kept_beside(tmp_path: Path, monk
     result = runner.invoke(main, ["report", "--current", "--disagreements"])
     assert result.exit_code == 0
     assert result.output.startswith("dev: 1 notes")
+
+
+@pytest.mark.parametrize("split", sorted(p.name for p in module.SECOND.iterdir()))
+def test_committed_codings_are_of_the_gold_notes(split: str) -> None:
+    """Both codings have the same notes, all of their split; hashes are those of the gold; the second is valid; no text is in either."""
+    tabular = TabularList()
+    for path in sorted((module.SECOND / split / "second").glob("*.jsonl")):
+        first, second, gold = (
+            {n["id"]: n for n in map(json.loads, p.read_text().splitlines())} for p in (path.parents[1] / "first" / path.name, path, GOLD / path.name)
+        )
+        assert list(first) == list(second)
+        for identifier, note in second.items():
+            assert splits()[path.stem][identifier] == split
+            assert note["sha256"] == first[identifier]["sha256"] == gold[identifier]["sha256"]
+            assert set(note) == {"id", "setting", "sha256", "codes", "notCoded", "gaps"}
+            assert sum(c.get("principal", False) for c in note["codes"]) == 1
+            assert all(c["code"] in tabular.billable and c["evidence"] for c in note["codes"])
 
 
 def test_a_draft_with_an_error_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
