@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from cds_service.review.codeset import CodeRange
+from cds_service.review.sheet import Line
+from cds_service.review.spans import Spans
 
 
 class Belonging:
@@ -14,7 +16,7 @@ class Belonging:
     def __init__(self, rows: Mapping[str, Sequence[CodeRange]]) -> None:
         self._rows = rows
         self._lengths = sorted({len(prefix) for prefix in rows})
-        self.belongs = lru_cache(maxsize=65536)(self._belongs)
+        self._spans = lru_cache(maxsize=16384)(self._spans_of)
 
     @classmethod
     def of(cls, lines: Iterable[str]) -> Belonging:
@@ -32,10 +34,14 @@ class Belonging:
     def __iter__(self) -> Iterator[tuple[str, CodeRange]]:
         return iter([(prefix, span) for prefix, spans in self._rows.items() for span in spans])
 
-    def _belongs(self, code: str, other: str) -> bool:
-        """Tell whether `code` belongs to `other`."""
+    def holders(self, code: str, others: Iterable[Line]) -> Iterator[Line]:
+        """Yield those of `others` to whose codes `code` belongs."""
+        spans = self._spans(code)
+        return (line for line in others if any(line.code in holding and not line.code.startswith(prefix) for prefix, holding in spans)) if spans else iter(())
+
+    def _spans_of(self, code: str) -> tuple[tuple[str, Spans], ...]:
         prefixes = (code[:length] for length in self._lengths if length <= len(code))
-        return any(p in self._rows and not other.startswith(p) and any(other in span for span in self._rows[p]) for p in prefixes)
+        return tuple((p, Spans(self._rows[p])) for p in prefixes if p in self._rows)
 
 
 def _range(part: str) -> CodeRange:

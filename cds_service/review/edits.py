@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from itertools import combinations
 from typing import Any
 
 from cds_service.review.case import Case
 from cds_service.review.codeset import ICD10CM, CodeSet
 from cds_service.review.model import ClaimFinding
 from cds_service.review.sequencing import may_be_first
+from cds_service.review.spans import forbidden_pairs
 from cds_service.review.specificity import side_of, sides
 from fhir_mappers.record import EncounterRecord, Order, Patient
 
@@ -118,11 +118,10 @@ def _validity(claim: Iterable[str], codes: CodeSet) -> Iterator[ClaimFinding]:
 
 
 def _pairs(claim: Sequence[str], codes: CodeSet) -> Iterator[ClaimFinding]:
-    for one, other in combinations(dict.fromkeys(claim), 2):
-        if codes.excludes1(one, other):
-            text = f"An Excludes1 note forbids {one} and {other} together."
-            remedy = "Keep the one that the documentation supports; both only if they are unrelated conditions."
-            yield _finding("excludes1", [one, other], codes, text, remedy, table="ICD-10-CM tabular list, Excludes1")
+    for one, other in forbidden_pairs(codes, claim):
+        text = f"An Excludes1 note forbids {one} and {other} together."
+        remedy = "Keep the one that the documentation supports; both only if they are unrelated conditions."
+        yield _finding("excludes1", [one, other], codes, text, remedy, table="ICD-10-CM tabular list, Excludes1")
 
 
 def _first(claim: Sequence[str], record: EncounterRecord, codes: CodeSet, tables: EditTables) -> Iterator[ClaimFinding]:

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from cds_service.review.case import LEADING, Case
-from cds_service.review.codeset import CodeRange, CodeSet, references
+from cds_service.review.codeset import CodeSet
 from cds_service.review.guidelines.conventions import is_etiology
 from cds_service.review.model import Evidence
 from cds_service.review.sheet import Line, Sheet
+from cds_service.review.spans import coded_after, coded_first
 
 _OPENING = ("chief_complaint", "hpi", "hospital_course", "preamble", "indication", "preop_diagnosis", "admission_diagnosis")
 _NEVER_FIRST = (
@@ -60,28 +61,14 @@ def _place(line: Line, before: Mapping[str, Sequence[Line]], ordered: dict[str, 
 
 def _predecessors(line: Line, lines: Sequence[Line], codes: CodeSet) -> list[Line]:
     """Return the lines that the notes of the tabular list put before `line`."""
-    manifest = codes.is_manifestation(line.code)
+    code, first, manifest = line.code, coded_first(codes, line.code), codes.is_manifestation(line.code)
     return [
         other
         for other in lines
-        if other.code != line.code
-        and (
-            any(other.code in span for span in _code_first(codes, line.code))
-            or any(line.code in span for span in _use_additional(codes, other.code))
-            or (manifest and is_etiology(codes, other.code, line.code))
-        )
-        and not any(line.code in span for span in _code_first(codes, other.code))
+        if (other.code in first or code in coded_after(codes, other.code) or (manifest and is_etiology(codes, other.code, code)))
+        and other.code != code
+        and code not in coded_first(codes, other.code)
     ]
-
-
-@lru_cache(maxsize=8192)
-def _code_first(codes: CodeSet, code: str) -> tuple[CodeRange, ...]:
-    return tuple(r for e in codes.ancestors(code) for note in e.code_first for r in references(note))
-
-
-@lru_cache(maxsize=8192)
-def _use_additional(codes: CodeSet, code: str) -> tuple[CodeRange, ...]:
-    return tuple(r for e in codes.ancestors(code) for note in e.use_additional for r in references(note))
 
 
 def _key(line: Line, case: Case) -> tuple[object, ...]:

@@ -37,6 +37,7 @@ _BEYOND: tuple[tuple[re.Pattern[str], int], ...] = (
 )
 
 
+@lru_cache(maxsize=16384)
 def side_of(title: str) -> str | None:
     """Return the side that a title names: "left", "right", "bilateral", "unspecified", or None."""
     lowered = title.lower()
@@ -120,9 +121,8 @@ def _descended(codes: CodeSet, code: str, attributes: Attributes) -> str:
 
 
 def _sided(codes: CodeSet, code: str, side: str | None) -> Iterator[str]:
-    family = sides(codes, code)
-    own = side_of(codes.entries[code].title)
-    if side is None or not family or own not in (None, "unspecified"):
+    family = sides(codes, code) if side else {}
+    if side is None or not family or side_of(codes.entries[code].title) not in (None, "unspecified"):
         yield code
     elif side in family:
         yield family[side]

@@ -77,11 +77,11 @@ def holds(condition: Condition, lines: Sequence[Line], case: Case) -> Found:
 
 
 def _fits(line: Line, condition: Coded, case: Case) -> bool:
+    if not line.code.startswith(condition.codes):
+        return False
     title = case.codes.title(line.code).lower()
-    return (
-        line.code.startswith(condition.codes)
-        and (condition.title is None or condition.title in title)
-        and (not condition.sided or (side_of(title) == "unspecified" and bool(sides(case.codes, line.code))))
+    return (condition.title is None or condition.title in title) and (
+        not condition.sided or (side_of(title) == "unspecified" and bool(sides(case.codes, line.code)))
     )
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from itertools import combinations
 
 from cds_service.review.case import Case
-from cds_service.review.codeset import CodeSet, references
+from cds_service.review.codeset import CodeSet
 from cds_service.review.guidelines.support import GUIDELINES, best
 from cds_service.review.rules import Change, Exchange, Phase, Withhold, rule
 from cds_service.review.sheet import Line, Sheet
+from cds_service.review.spans import coded_first, forbidden, forbidden_pairs
 from cds_service.review.specificity import sides
 
 _VAGUE = re.compile(r"\b(?:unspecified|nos|not otherwise specified|or unspecified|side|part|site|other|and|of|the|in|with|without|to|for|type)\b|[^a-z0-9]+")
@@ -35,7 +35,8 @@ _BOTH_SIDES = (  # osteoarthritis: the bilateral code is no sibling of the sides
 def less_specific(sheet: Sheet, case: Case) -> Iterable[Change]:
     """A vaguer code of a condition that another line codes more specifically is not reported."""
     for line in sheet:
-        finer = best(other for other in sheet if vaguer(case.codes, line.code, other.code) or case.knowledge.vaguer.belongs(line.code, other.code))
+        siblings = (other for other in sheet.under(line.code[:3]) if vaguer(case.codes, line.code, other.code))
+        finer = best((*siblings, *case.knowledge.vaguer.holders(line.code, sheet)))
         if finer:
             yield Withhold(line.code, f"less specific than {finer.code}", finer.code, "Right if no more is documented than this.")
 
@@ -70,8 +71,8 @@ def manifestation(sheet: Sheet, case: Case) -> Iterable[Change]:
 
 def is_etiology(codes: CodeSet, code: str, manifestation: str) -> bool:
     """Tell whether `code` may precede `manifestation`: a code first note names it, or no note names any code."""
-    named = tuple(r for e in codes.ancestors(manifestation) for note in e.code_first for r in references(note))
-    if any(code in r for r in named):
+    named = coded_first(codes, manifestation)
+    if code in named:
         return True
     if codes.is_manifestation(code) or code[0] in "RSTVWXYZ":
         return False
@@ -88,9 +89,10 @@ def excludes1(sheet: Sheet, case: Case) -> Iterable[Change]:
     """Two codes that an Excludes1 note forbids together don't leave the review together."""
     ordered = sorted(sheet, key=lambda line: _standing(line, case.codes))
     lost: set[str] = set()
-    for one, other in combinations(ordered, 2):
-        if one.code in lost or other.code in lost or not case.codes.excludes1(one.code, other.code):
+    for first, second in forbidden_pairs(case.codes, (line.code for line in ordered)):
+        if first in lost or second in lost:
             continue
+        one, other = sheet.lines[first], sheet.lines[second]
         keeper, loser = (other, one) if _yields_to(one, other, case.codes) else (one, other)
         lost.add(loser.code)
         reason = f"excluded by {keeper.code} (Excludes1)"
@@ -101,8 +103,7 @@ def _yields_to(one: Line, other: Line, codes: CodeSet) -> bool:
     """Tell whether `one`, though it claims its place first, gives way: only the note at `one` names `other` as the code to use instead."""
     if other.code[0] in "RZ":
         return False
-    names = any(other.code in r for r in codes.excluded_with(one.code))
-    return names and not any(one.code in r for r in codes.excluded_with(other.code))
+    return other.code in forbidden(codes, one.code) and one.code not in forbidden(codes, other.code)
 
 
 def _standing(line: Line, codes: CodeSet) -> tuple[object, ...]:

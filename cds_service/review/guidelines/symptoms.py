@@ -26,7 +26,7 @@ _FINDING = {"exam", "vitals", "labs", "imaging", "findings"}
 def integral(sheet: Sheet, case: Case) -> Iterable[Change]:
     """A symptom that routinely belongs to a diagnosis of the same sheet is not coded."""
     for line in sheet:
-        diagnosis = best(other for other in sheet if other.code != line.code and case.knowledge.integral.belongs(line.code, other.code))
+        diagnosis = best(case.knowledge.integral.holders(line.code, sheet))
         if diagnosis:
             yield Withhold(line.code, f"integral to {diagnosis.code}")
 

@@ -1,0 +1,61 @@
+"""Spans: sets of codes as notes of the tabular list name them, asked many times in one review and therefore prepared once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from cds_service.review.codeset import CodeRange, CodeSet, references
+
+
+class Spans:
+    """Codes below any of some codes, or within any of some ranges. False where it names none."""
+
+    __slots__ = ("_prefixes", "_ranges")
+
+    def __init__(self, ranges: Iterable[CodeRange]) -> None:
+        given = tuple(ranges)
+        self._prefixes = tuple(r.first for r in given if r.first == r.last)
+        self._ranges = tuple(r for r in given if r.first != r.last)
+
+    def __contains__(self, code: str) -> bool:
+        return code.startswith(self._prefixes) or (bool(self._ranges) and any(code in r for r in self._ranges))
+
+    def __bool__(self) -> bool:
+        return bool(self._prefixes or self._ranges)
+
+
+@lru_cache(maxsize=16384)
+def forbidden(codes: CodeSet, code: str) -> Spans:
+    """Return what an Excludes1 note at `code`, or above it, forbids beside it (convention I.A.12.a)."""
+    return Spans(codes.excluded_with(code))
+
+
+@lru_cache(maxsize=16384)
+def coded_first(codes: CodeSet, code: str) -> Spans:
+    """Return what a note "code first" at `code`, or above it, puts before it."""
+    return Spans(r for e in codes.ancestors(code) for note in e.code_first for r in references(note))
+
+
+@lru_cache(maxsize=16384)
+def coded_after(codes: CodeSet, code: str) -> Spans:
+    """Return what a note "use additional code" at `code`, or above it, puts after it."""
+    return Spans(r for e in codes.ancestors(code) for note in e.use_additional for r in references(note))
+
+
+@lru_cache(maxsize=16384)
+def coded_also(codes: CodeSet, code: str) -> Spans:
+    """Return what a note "code also" at `code`, or above it, names beside it, in either order (convention I.A.17)."""
+    return Spans(r for e in codes.ancestors(code) for note in e.code_also for r in references(note))
+
+
+def forbidden_pairs(codes: CodeSet, claim: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of a claim that an Excludes1 note of either code forbids, in the order of the claim, each once."""
+    ordered = list(dict.fromkeys(claim))
+    place = {code: at for at, code in enumerate(ordered)}
+    pairs: set[tuple[int, int]] = set()
+    for code in ordered:
+        spans = forbidden(codes, code)
+        if spans:
+            pairs.update((min(place[code], place[o]), max(place[code], place[o])) for o in ordered if o != code and o in spans)
+    return tuple((ordered[a], ordered[b]) for a, b in sorted(pairs))
