@@ -26,7 +26,7 @@ $(READY): pyproject.toml requirements.lock
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps -e .
 	@touch $(READY)
 
-# Chromium and its driver are for the browser tests only.
+# A browser and PostgreSQL are for the tests only.
 system:
 	@sh .ci/system-packages
 

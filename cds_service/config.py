@@ -35,6 +35,7 @@ class Client:
 
     `fhir_servers` are the only origins ("https://ehr.example.org") to which its tokens are sent (R6).
     `links` are the SMART launch URLs registered with the EHR; Oracle Health shows no others.
+    `when_busy` chooses what a hook call gets beyond capacity: "refuse" (503 with Retry-After) or "empty" (no cards, and the coverage says why).
     """
 
     name: str
@@ -42,6 +43,7 @@ class Client:
     profile: Profile = Profile.STANDARD
     fhir_servers: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    when_busy: str = "refuse"
 
 
 OPEN_CLIENT = Client("open")
@@ -61,6 +63,11 @@ class Settings:
     api_budget_ms: int = 20_000  # for a review asked through the API
     remember_minutes: int = 15  # how long readings of notes stay in memory for the next hook on the chart; 0: not at all
     max_body_mb: int = 16
+    processes: int = 1  # that serve; each holds the model and the tables, and serves `workers` calls at the same time
+    waiting: int = 16  # calls of one process that may wait for a free worker; more are refused at once (503)
+    data_keys: tuple[str, ...] = field(default=(), repr=False)  # Fernet keys that seal what is kept, the newest first; a file beside SQLite unless given
+    audit_key: str = field(default="", repr=False)  # Ed25519 seed, base64, that signs the audit's checkpoints; a file beside SQLite unless given
+    retention_days: Mapping[str, int] = field(default_factory=dict)  # tenant ("default": the others) -> days; what is older is deleted. 0 or absent: kept
     handle_hours: int = 12  # how long a card's SMART link stays good
     cors_origins: tuple[str, ...] = ()
     clients: tuple[Client, ...] = ()
@@ -148,9 +155,15 @@ def _value(name: str, value: object) -> object:
             return _public_url(value)
         case "provider":
             return _one_of(name, value, ("auto", "cpu", "cuda"))
-        case "threads" | "workers" | "hook_budget_ms" | "fetch_budget_ms" | "api_budget_ms" | "max_body_mb" | "handle_hours":
+        case "threads" | "workers" | "hook_budget_ms" | "fetch_budget_ms" | "api_budget_ms" | "max_body_mb" | "handle_hours" | "processes":
             return _whole(name, value, least=1)
-        case "remember_minutes":
+        case "data_keys":
+            return _secrets(name, value)
+        case "audit_key":
+            return "".join(_secrets(name, value))
+        case "retention_days":
+            return _retention(value)
+        case "remember_minutes" | "waiting":
             return _whole(name, value, least=0)
         case "cors_origins":
             return tuple(_origin(name, v) for v in _strings(name, value))
@@ -186,9 +199,22 @@ def _clients(value: object) -> tuple[Client, ...]:
                 Profile(_one_of(f"{where}.profile", entry.get("profile", "standard"), tuple(Profile))),
                 tuple(_origin(f"{where}.fhir_servers", v) for v in _strings(f"{where}.fhir_servers", entry.get("fhir_servers", ()))),
                 tuple(_strings(f"{where}.links", entry.get("links", ()))),
+                _one_of(f"{where}.when_busy", entry.get("when_busy", "refuse"), ("refuse", "empty")),
             )
         )
     return tuple(result)
+
+
+def _secrets(name: str, value: object) -> tuple[str, ...]:
+    try:
+        return _strings(name, value)
+    except ConfigurationError as error:  # told without the value
+        raise ConfigurationError(f"The setting '{name}' is not text.", "Give the key, or several with commas, the newest first.", field=name) from error
+
+
+def _retention(value: object) -> dict[str, int]:
+    days = value if isinstance(value, Mapping) else {"default": value}
+    return {str(tenant): _whole(f"retention_days.{tenant}", number, least=0) for tenant, number in days.items()}
 
 
 def _public_url(value: object) -> str:

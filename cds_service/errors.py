@@ -8,6 +8,8 @@ MarginaliaError
 ├── PreconditionError         required data can't be had (HTTP 412)
 ├── UpstreamError             the FHIR server failed (HTTP 412 for required data)
 ├── NotFoundError             no such review (HTTP 404)
+├── StoreError                what is kept can't be read or written now (HTTP 503)
+├── BusyError                 more calls than can be answered in time (HTTP 503 with Retry-After)
 ├── CodeSetError              a code set is damaged
 │   └── NoCodeSetInForce      no release of the code system is in force on the date
 ├── RuleError                 a rule or a table of the review is wrong
@@ -72,6 +74,19 @@ class NotFoundError(MarginaliaError):
     """The thing asked for doesn't exist, or not for this caller."""
 
     code = "not-found"
+
+
+class StoreError(MarginaliaError):
+    """What is kept can't be read or written now."""
+
+    code = "store"
+
+
+class BusyError(MarginaliaError):
+    """More calls came than can be answered in time; `retry_after` seconds are likely to help."""
+
+    code = "busy"
+    retry_after = 1
 
 
 class CodeSetError(MarginaliaError):

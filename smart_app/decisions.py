@@ -111,6 +111,7 @@ class _Row(Base):
     __table_args__ = (
         UniqueConstraint("tenant", "patient", "encounter", "code", "follows", name="smart_decision_one_after_another"),
         Index("smart_decision_of_encounter", "tenant", "patient", "encounter", "id"),
+        {"info": {"kept_from": "at"}},
     )
 
 

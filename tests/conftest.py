@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import create_engine, text
 from werkzeug.serving import make_server
 
 from cds_service.application import Application
@@ -158,3 +159,33 @@ def stage(tmp_path: Path, ehr: Ehr) -> Iterator[Stage]:
 
     with running_service(tmp_path, ehr) as stage:
         yield stage
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """The URL of a PostgreSQL cluster of the tests' own; the test is skipped where none can be started."""
+    from tests.cluster import missing, running_cluster
+
+    if reason := missing():
+        pytest.skip(reason)
+    with running_cluster() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(cluster: str) -> str:
+    """The URL of a new, empty PostgreSQL database."""
+    name = f"t{uuid4().hex[:12]}"
+    engine = create_engine(cluster, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return cluster.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new, empty database, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.sqlite'}"
+    return str(request.getfixturevalue("postgres_url"))

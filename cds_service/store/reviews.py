@@ -5,21 +5,19 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, delete, event, select, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import Engine, delete, select, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import sessionmaker
-from sqlalchemy.pool import StaticPool
 
-from cds_service.errors import ConfigurationError, NotFoundError
-from cds_service.store.schema import Base, CardRow, FeedbackRow, HandleRow, ReviewRow
+from cds_service.errors import NotFoundError
+from cds_service.store.cipher import Cipher, cipher_for
+from cds_service.store.engine import open_engine, writing
+from cds_service.store.migrate import upgrade
+from cds_service.store.schema import CardRow, FeedbackRow, HandleRow, ReviewRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +46,33 @@ class Feedback:
 class ReviewStore:
     """Keeps reviews, cards, handles and feedback, each under its tenant. Safe to share between threads."""
 
-    def __init__(self, url: str, *, handle_hours: int = 12) -> None:
-        """Open the database and create missing tables.
+    def __init__(self, url: str, *, handle_hours: int = 12, data_keys: Sequence[str] = ()) -> None:
+        """Open the database and bring its tables to this version.
+
+        Args:
+            url: SQLAlchemy URL.
+            handle_hours: how long a handle opens its review.
+            data_keys: Fernet keys, the newest first; for SQLite a file beside the database holds one unless they are given.
 
         Raises:
-            ConfigurationError: the database can't be opened.
+            ConfigurationError: the database can't be opened, or a newer version has used it.
         """
-        self._engine = _engine(url)
+        self._engine = open_engine(url)
+        self._cipher = cipher_for(self._engine, data_keys)
         self._handle_life = timedelta(hours=handle_hours)
-        self._sessions = sessionmaker(self._engine)
-        try:
-            Base.metadata.create_all(self._engine)
-        except SQLAlchemyError as error:
-            raise _wrong(f"The database can't be opened ({type(error).__name__}).", "Check the setting and that its folder can be written.") from error
+        upgrade(self._engine, self._cipher)
+        self._reads = sessionmaker(self._engine)
+        self._writes = sessionmaker(writing(self._engine))
+
+    @property
+    def engine(self) -> Engine:
+        """The database."""
+        return self._engine
+
+    @property
+    def cipher(self) -> Cipher:
+        """What seals the documents."""
+        return self._cipher
 
     def close(self) -> None:
         """Close all connections."""
@@ -77,7 +89,7 @@ class ReviewStore:
 
     def keep(self, tenant: str, document: Mapping[str, Any], cards: Sequence[CardIssued] = ()) -> None:
         """Keep a review, as `without_text` made it, and the cards that were drawn from it."""
-        with self._sessions.begin() as session:
+        with self._writes.begin() as session:
             session.merge(
                 ReviewRow(
                     id=document["id"],
@@ -85,7 +97,7 @@ class ReviewStore:
                     patient=_bare(document["patient"]),
                     encounter=_bare(document["encounter"]) if document.get("encounter") else None,
                     created=_naive(datetime.fromisoformat(document["created"])),
-                    document=dict(document),
+                    sealed=self._cipher.seal(document),
                 )
             )
             session.flush()
@@ -94,26 +106,26 @@ class ReviewStore:
 
     def get(self, tenant: str, review_id: str) -> dict[str, Any]:
         """Return a kept review; raises NotFoundError if this tenant has none of that id."""
-        with self._sessions() as session:
+        with self._reads() as session:
             row = session.get(ReviewRow, review_id)
             if row is None or row.tenant != tenant:
                 raise NotFoundError("There is no review with this id.", "Use an id that a review or a card of this service gave.", field="id")
-            return dict(row.document)
+            return self._document(row)
 
     def latest(self, tenant: str, patient: str, encounter: str | None) -> dict[str, Any] | None:
         """Return the newest kept review of an encounter (of the patient where `encounter` is None), or None."""
         query = select(ReviewRow).where(ReviewRow.tenant == tenant, ReviewRow.patient == _bare(patient))
         if encounter is not None:
             query = query.where(ReviewRow.encounter == _bare(encounter))
-        with self._sessions() as session:
+        with self._reads() as session:
             row = session.scalars(query.order_by(ReviewRow.created.desc()).limit(1)).first()
-            return dict(row.document) if row else None
+            return self._document(row) if row else None
 
     def issue_handle(self, tenant: str, review_id: str, patient: str, user: str) -> str:
         """Return a new opaque handle that opens this review for this user in this patient's chart, for a limited time."""
         handle = secrets.token_urlsafe(32)
         now = _now()
-        with self._sessions.begin() as session:
+        with self._writes.begin() as session:
             session.execute(delete(HandleRow).where(HandleRow.expires < now))
             expires = now + self._handle_life
             session.add(HandleRow(digest=_digest(handle), tenant=tenant, review_id=review_id, patient=_bare(patient), user=_local(user), expires=expires))
@@ -125,7 +137,7 @@ class ReviewStore:
         Raises:
             NotFoundError: the handle is unknown or too old, or is not for this tenant, patient or user. It doesn't say which.
         """
-        with self._sessions() as session:
+        with self._reads() as session:
             row = session.get(HandleRow, _digest(handle))
             if row is None or (row.tenant, row.patient, row.user) != (tenant, _bare(patient), _local(user)) or row.expires < _now():
                 raise NotFoundError("This link doesn't open a review here.", "Open the chart again and use the link of a new card.", field="appContext")
@@ -134,17 +146,17 @@ class ReviewStore:
     def record_feedback(self, tenant: str, service: str, feedback: Sequence[Feedback]) -> None:
         """Keep what became of cards. A repeat for the same card is kept as well: the last one counts."""
         received = _now()
-        with self._sessions.begin() as session:
+        with self._writes.begin() as session:
             session.add_all(
                 FeedbackRow(
                     tenant=tenant,
                     service=service,
-                    card=f.card,
+                    card=_plain(f.card, 64),
                     outcome=f.outcome,
                     accepted=list(f.accepted),
-                    reason_system=f.reason_system,
-                    reason_code=f.reason_code,
-                    comment=f.comment,
+                    reason_system=f.reason_system and _plain(f.reason_system, 256),
+                    reason_code=f.reason_code and _plain(f.reason_code, 64),
+                    comment=None if f.comment is None else self._cipher.seal(f.comment),
                     outcome_timestamp=_naive(f.outcome_timestamp),
                     received=received,
                 )
@@ -153,59 +165,30 @@ class ReviewStore:
 
     def feedback_on(self, tenant: str, card: str) -> tuple[Feedback, ...]:
         """Return all feedback on a card, oldest first."""
-        with self._sessions() as session:
+        with self._reads() as session:
             rows = session.scalars(select(FeedbackRow).where(FeedbackRow.tenant == tenant, FeedbackRow.card == card).order_by(FeedbackRow.id))
-            return tuple(
-                Feedback(r.card, r.outcome, r.outcome_timestamp.replace(tzinfo=UTC), tuple(r.accepted), r.reason_system, r.reason_code, r.comment) for r in rows
-            )
+            return tuple(self._feedback(row) for row in rows)
 
+    def _document(self, row: ReviewRow) -> dict[str, Any]:
+        return dict(self._cipher.unseal(row.sealed))
 
-def _engine(url: str) -> Engine:
-    try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite":
-            return _sqlite(parsed)
-        return create_engine(parsed, pool_pre_ping=True)
-    except ArgumentError as error:
-        raise _wrong("The setting 'database_url' names no known kind of database.", "Expected e.g. sqlite:////var/lib/marginalia/marginalia.sqlite.") from error
-    except ImportError as error:
-        raise _wrong(f"The driver of the database is missing ({error.name}).", "Install it: for PostgreSQL, the extra `postgres`.") from error
-
-
-def _sqlite(url: URL) -> Engine:
-    if url.database in (None, "", ":memory:"):
-        # One connection for all threads: another one would see another, empty database.
-        engine = create_engine(url, connect_args={"check_same_thread": False}, poolclass=StaticPool)
-    else:
-        try:
-            Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _wrong(f"The folder of the database can't be made ({error.strerror}).", "Set 'database_url' to a place that can be written.") from error
-        engine = create_engine(url)
-    event.listen(engine, "connect", _prepare_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: SqliteConnection, _record: object) -> None:
-    with closing(connection.cursor()) as cursor:
-        # Readers don't wait for the writer; a commit survives a crash of the process.
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=NORMAL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute("PRAGMA busy_timeout=5000")
+    def _feedback(self, row: FeedbackRow) -> Feedback:
+        comment = None if row.comment is None else str(self._cipher.unseal(row.comment))
+        return Feedback(row.card, row.outcome, row.outcome_timestamp.replace(tzinfo=UTC), tuple(row.accepted), row.reason_system, row.reason_code, comment)
 
 
 def _digest(handle: str) -> str:
     return hashlib.sha256(handle.encode()).hexdigest()
 
 
-def _wrong(message: str, remedy: str) -> ConfigurationError:
-    return ConfigurationError(message, remedy, field="database_url")
-
-
 def _bare(reference: str) -> str:
     """Return the id of "Patient/1" as well as of "1"."""
     return reference.rsplit("/", 1)[-1]
+
+
+def _plain(value: str, longest: int) -> str:
+    """Return what a column can hold of a caller's own text: PostgreSQL takes no NUL and no longer text."""
+    return value.replace("\0", "")[:longest]
 
 
 def _local(user: str) -> str:

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from importlib import metadata
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, DateTime, ForeignKey, Index, MetaData, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+PLUGINS = "marginalia.blueprints"
 
 
 class Base(DeclarativeBase):
-    """Base of the tables."""
+    """Base of every table of the product, the app's included: the steps in `migrations` are made from its metadata.
+
+    A table with the columns `tenant` and `patient` is about a patient: `marginalia erase` clears it. One whose
+    `info={"kept_from": "<column>"}` names a time is cleared by the retention.
+    """
+
+
+def every_table() -> MetaData:
+    """Return the metadata with the tables of the service, the audit and every plug-in."""
+    import cds_service.audit.schema  # noqa: F401 - it declares its tables on our base
+
+    for entry in metadata.entry_points(group=PLUGINS):
+        entry.load()
+    return Base.metadata
 
 
 class ReviewRow(Base):
@@ -23,9 +38,9 @@ class ReviewRow(Base):
     patient: Mapped[str] = mapped_column(String(64))
     encounter: Mapped[str | None] = mapped_column(String(64))
     created: Mapped[datetime] = mapped_column(DateTime)
-    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    sealed: Mapped[str] = mapped_column(Text)  # the document, readable with the data keys only
 
-    __table_args__ = (Index("review_of_encounter", "tenant", "patient", "encounter", "created"),)
+    __table_args__ = (Index("review_of_encounter", "tenant", "patient", "encounter", "created"), {"info": {"kept_from": "created"}})
 
 
 class CardRow(Base):
@@ -51,7 +66,7 @@ class HandleRow(Base):
     review_id: Mapped[str] = mapped_column(ForeignKey("review.id", ondelete="CASCADE"), index=True)
     patient: Mapped[str] = mapped_column(String(64))
     user: Mapped[str] = mapped_column(String(128))
-    expires: Mapped[datetime] = mapped_column(DateTime)
+    expires: Mapped[datetime] = mapped_column(DateTime, index=True)
 
 
 class FeedbackRow(Base):
@@ -67,6 +82,8 @@ class FeedbackRow(Base):
     accepted: Mapped[list[str]] = mapped_column(JSON)
     reason_system: Mapped[str | None] = mapped_column(String(256))
     reason_code: Mapped[str | None] = mapped_column(String(64))
-    comment: Mapped[str | None] = mapped_column(Text)  # the clinician's own words to us
+    comment: Mapped[str | None] = mapped_column(Text)  # the clinician's own words to us, sealed
     outcome_timestamp: Mapped[datetime] = mapped_column(DateTime)
     received: Mapped[datetime] = mapped_column(DateTime)
+
+    __table_args__ = ({"info": {"kept_from": "received"}},)

@@ -88,8 +88,9 @@ def test_kept_review_has_no_words_of_the_note(client: FlaskClient, description: 
 
 
 def test_the_database_holds_no_note_text(make_application: Callable[..., Application], hook_call: Call, note: Call, tmp_path: Path) -> None:
-    """Stored: codes, offsets, hashes, references. Not stored: words of the note, names, tokens; searched in the raw file."""
-    client = create_app(make_application(database_url=f"sqlite:///{tmp_path / 'kept.sqlite'}")).test_client()
+    """Stored: codes, offsets, hashes, references. Not stored: words of the note, names, tokens; searched in the raw file and in the opened documents."""
+    application = make_application(database_url=f"sqlite:///{tmp_path / 'kept.sqlite'}")
+    client = create_app(application).test_client()
     marked = note("Assessment: Chronic obstructive pulmonary disease, seen with Xanthippe Quillfeather. Heart failure, acute?")
     patient = hook_call()["prefetch"]["patient"] | {"name": [{"family": "Quillfeather"}]}
     call = hook_call(prefetch={"patient": patient, "notes": {"resourceType": "Bundle", "entry": [{"resource": marked}]}})
@@ -99,10 +100,13 @@ def test_the_database_holds_no_note_text(make_application: Callable[..., Applica
         dump = "\n".join(connection.iterdump())
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
-    assert "J44" in dump
-    assert "DocumentReference/d1" in dump
+    document = json.dumps(application.store.latest("open" if application.settings.clients else "default", "1", "e1"))
+    assert "J44" in document
+    assert "DocumentReference/d1" in document
+    assert "DocumentReference/d1" not in dump  # sealed
     for secret in ("Quillfeather", "Xanthippe", "obstructive pulmonary disease, seen", handle):
         assert secret not in dump
+        assert secret not in document
 
 
 @pytest.mark.parametrize(
