@@ -71,6 +71,7 @@ def _assignment(case: Case, line: Line, *, first: bool) -> CodeAssignment:
         alternatives=line.alternatives,
         attributes=line.attributes,
         hcc=model.of(line.code) if model else (),
+        present_on_admission=line.admission,
     )
 
 

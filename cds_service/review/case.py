@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -16,7 +17,7 @@ from cds_service.review.codeset import ICD10CM, CodeSet
 from cds_service.review.cues import lower
 from cds_service.review.model import Evidence, EvidenceKind
 from fhir_mappers.record import EncounterRecord, Note, Setting
-from onnx_models.reading import Assertion, Certainty, Mention, NoteReading, Polarity
+from onnx_models.reading import Assertion, Certainty, Mention, NoteReading, Polarity, Sentence
 
 if TYPE_CHECKING:
     from cds_service.review.knowledge import Knowledge
@@ -87,13 +88,18 @@ class Case:
         """Return the text of a read note."""
         return next(n.text for n in self.notes if n.source == source)
 
+    def sentence(self, evidence: Evidence) -> Sentence | None:
+        """Return the sentence or list item in which words of a note stand; None for values of the record."""
+        reading, begin = self.readings.get(evidence.source), evidence.begin
+        if reading is None or begin is None:
+            return None
+        at = bisect_right(reading.sentences, begin, key=lambda s: s.begin) - 1
+        return reading.sentences[at] if at >= 0 and begin < reading.sentences[at].end else None
+
     def is_item(self, evidence: Evidence) -> bool:
         """Tell whether a mention is an item of its own ("2. Cough, improving") rather than a word in a sentence."""
-        reading = self.readings.get(evidence.source)
-        if reading is None or evidence.begin is None or evidence.end is None:
-            return False
-        sentence = next((s for s in reading.sentences if s.begin <= evidence.begin < s.end), None)
-        if sentence is None or evidence.begin - sentence.begin > _ITEM:
+        sentence = self.sentence(evidence)
+        if sentence is None or evidence.begin is None or evidence.end is None or evidence.begin - sentence.begin > _ITEM:
             return False
         return sentence.end - evidence.end <= _ITEM or self.text(evidence.source)[evidence.end : evidence.end + 1] in _ITEM_ENDS
 

@@ -16,6 +16,7 @@ from typing import Any
 from lxml import etree
 
 from cds_service.errors import CodeSetError, RuleError
+from cds_service.review.admission import AdmissionTable
 from cds_service.review.belonging import Belonging
 from cds_service.review.codeset import ICD10CM, CodeSet, CodeSets, Entry
 from cds_service.review.cues import Cues
@@ -42,6 +43,7 @@ class Knowledge:
     measurements: Measurements
     gap_rules: tuple[GapRule, ...]
     edits: EditTables
+    admission: AdmissionTable
     risk: tuple[RiskModel, ...] = ()
     threshold: float = DEFAULT_THRESHOLD  # least confidence of a code that is suggested
 
@@ -57,6 +59,7 @@ class Knowledge:
             measurements=Measurements.of(_toml("measurements.toml"), _toml("drugs.toml")),
             gap_rules=_gap_rules(),
             edits=EditTables(_toml("edits.toml")),
+            admission=AdmissionTable.of(_toml("admission.toml")),
             risk=tuple(_risk_model(year) for year in (2026, 2027)),
         )
 

@@ -89,6 +89,7 @@ class CodeAssignment:
     alternatives: tuple[Alternative, ...] = ()
     attributes: Attributes = field(default_factory=Attributes)
     hcc: tuple[HccCategory, ...] = ()
+    present_on_admission: str | None = None  # inpatients: "Y" | "N" | "U" unknown | "W" clinically undetermined | "1" exempt
 
 
 @dataclass(frozen=True, slots=True)

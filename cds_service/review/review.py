@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
+from cds_service.review.admission import with_admission
 from cds_service.review.assembly import assembled
 from cds_service.review.case import open_case
 from cds_service.review.edits import case_findings
@@ -47,7 +48,7 @@ def review(
     """
     case = open_case(record, readings, knowledge, today)
     sheet = knowledge.rules.settle(propose(case), case)
-    lines = sequenced(sheet, case)
+    lines = with_admission(sequenced(sheet, case), case)
     asked = queries(lines, case)
     findings = case_findings([line.code for line in lines], case)
     return assembled(case, lines, sheet.left_out, asked, findings, id=id, created=created, model=model, skipped=skipped, timing_ms=timing_ms)

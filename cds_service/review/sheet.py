@@ -20,6 +20,7 @@ class Line:
     alternatives: tuple[Alternative, ...] = ()
     attributes: Attributes = field(default_factory=Attributes)
     telling: tuple[Evidence, ...] = ()  # of the evidence, the words that set this code apart: quoted first
+    admission: str | None = None  # indicator "present on admission" of an inpatient's diagnosis, once the codes are settled
 
 
 @dataclass(frozen=True, slots=True)

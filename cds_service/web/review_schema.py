@@ -88,6 +88,7 @@ _ASSIGNMENT = _object(
         "attributes": {"$ref": "#/components/schemas/Attributes"},
         "hcc": _list("HccCategory", "Risk-adjustment categories."),
         "source": _word("What supports it.", "note", "structured", "both"),
+        "presentOnAdmission": _word("Inpatients: yes, no, unknown, clinically undetermined, exempt (Appendix I).", "Y", "N", "U", "W", "1"),
     },
     ["code", "system", "display", "confidence", "billable", "evidence", "rationale", "source"],
     "One code of the review.",

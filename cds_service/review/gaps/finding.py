@@ -77,7 +77,7 @@ def holds(condition: Condition, lines: Sequence[Line], case: Case) -> Found:
 
 
 def _fits(line: Line, condition: Coded, case: Case) -> bool:
-    if not line.code.startswith(condition.codes):
+    if not line.code.startswith(condition.codes) or condition.admission not in (None, line.admission):
         return False
     title = case.codes.title(line.code).lower()
     return (condition.title is None or condition.title in title) and (

@@ -24,6 +24,7 @@ class Coded:
     codes: tuple[str, ...]
     title: str | None = None  # words that its title must hold ("unspecified stage")
     sided: bool = False  # only where the classification asks for the side and the code names none
+    admission: str | None = None  # only with this indicator "present on admission"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,8 @@ def _is_item(found: Evidence, case: Case) -> bool:
 
 def _line(found: Evidence, case: Case) -> tuple[str, int]:
     """Return note and beginning of the sentence in which words stand."""
-    starts = (s.begin for s in case.readings[found.source].sentences if s.begin <= (found.begin or 0) < s.end)
-    return found.source, next(starts, -1)
+    sentence = case.sentence(found)
+    return found.source, sentence.begin if sentence else -1
 
 
 RULES = (abbreviations,)

@@ -40,5 +40,11 @@ def beside(found: Iterable[Evidence], words: Iterable[Evidence], *, before: int,
     return tuple(f for f in found if any(f.source == source and _reaches(f, begin, end, before, after) for source, begin, end in places))
 
 
+def together(found: Iterable[Evidence], words: Iterable[Evidence], case: Case) -> tuple[Evidence, ...]:
+    """Return those of `found` that stand in one sentence, or one item of a list, with one of `words`."""
+    sentences = {(w.source, case.sentence(w)) for w in words if w.begin is not None}
+    return tuple(f for f in found if (f.source, case.sentence(f)) in sentences)
+
+
 def _reaches(found: Evidence, begin: int, end: int, before: int, after: int) -> bool:
     return found.begin is not None and found.end is not None and found.end >= begin - before and found.begin <= end + after

@@ -42,6 +42,7 @@ class Invented:
     second: list[tuple[str, dict[str, str]]] = field(default_factory=list)  # of another provider's note
     parts: dict[str, list[Any]] = field(default_factory=dict)
     count: int = 0
+    day: int = 2
 
     def name(self) -> str:
         """Return a condition name that occurs nowhere else."""
@@ -51,6 +52,9 @@ class Invented:
     def add(self, condition: Condition) -> None:
         """Make the record meet a condition."""
         if isinstance(condition, Coded):
+            if condition.admission:  # a later note, and another condition that is principal
+                self.day = 6
+                self._state("K35.80")
             self._state(self._code(condition))
         elif isinstance(condition, Mentioned):
             words = self.name()
@@ -136,7 +140,7 @@ class Invented:
                 continue
             head = "Findings:\n" if is_report else "Assessment:\n"
             text = head + "\n".join(f"{at}. {words}" for at, (words, _) in enumerate(lines, 1))
-            notes.append(note(text, source, is_report=is_report))
+            notes.append(note(text, source, self.day, is_report=is_report))
             readings[source] = reading(text, {w: c for _, said in lines for w, c in said.items()})
         return record(*notes, setting=setting, **{k: tuple(v) for k, v in self.parts.items()}), readings
 
