@@ -6,6 +6,7 @@ A wrong value stops the start with a ConfigurationError that names the setting, 
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import os
 import tomllib
 from collections.abc import Mapping
@@ -35,6 +36,9 @@ class Client:
 
     `fhir_servers` are the only origins ("https://ehr.example.org") to which its tokens are sent (R6).
     `links` are the SMART launch URLs registered with the EHR; Oracle Health shows no others.
+    `issuer` is the `iss` of the JWTs that an EHR sends with hook calls, `jwt_tenant` the `tenant` in them where several
+    clients share an issuer. `jwks_url` is where its public keys are, `keys` the keys themselves (JWKs) where there is no such place.
+    `api` lets it use /api/v1, with a key of `marginalia client key` or with an access token.
     `when_busy` chooses what a hook call gets beyond capacity: "refuse" (503 with Retry-After) or "empty" (no cards, and the coverage says why).
     """
 
@@ -44,6 +48,16 @@ class Client:
     fhir_servers: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     when_busy: str = "refuse"
+    issuer: str = ""
+    jwt_tenant: str = ""
+    jwks_url: str = ""
+    keys: tuple[Mapping[str, Any], ...] = ()
+    api: bool = False
+
+    @property
+    def can_authenticate(self) -> bool:
+        """Whether there is a way to prove to be this client."""
+        return bool(self.issuer) or self.api
 
 
 OPEN_CLIENT = Client("open")
@@ -71,6 +85,8 @@ class Settings:
     handle_hours: int = 12  # how long a card's SMART link stays good
     cors_origins: tuple[str, ...] = ()
     clients: tuple[Client, ...] = ()
+    private_networks: tuple[str, ...] = ()  # networks beside the public ones that the service may call, e.g. 10.20.0.0/16
+    ca_file: str = ""  # PEM file with the authorities of EHRs' certificates, in place of the public ones
     smart: Mapping[str, Any] = field(default_factory=dict)
     open: bool = False
 
@@ -169,6 +185,12 @@ def _value(name: str, value: object) -> object:
             return tuple(_origin(name, v) for v in _strings(name, value))
         case "clients":
             return _clients(value)
+        case "private_networks":
+            return tuple(_network(name, v) for v in _strings(name, value))
+        case "ca_file":
+            if not isinstance(value, str) or not Path(value).is_file():
+                raise _wrong(name, value, "the path of a PEM file")
+            return value
         case "smart":
             if not isinstance(value, Mapping):
                 raise _wrong(name, value, "a table")
@@ -200,8 +222,10 @@ def _clients(value: object) -> tuple[Client, ...]:
                 tuple(_origin(f"{where}.fhir_servers", v) for v in _strings(f"{where}.fhir_servers", entry.get("fhir_servers", ()))),
                 tuple(_strings(f"{where}.links", entry.get("links", ()))),
                 _one_of(f"{where}.when_busy", entry.get("when_busy", "refuse"), ("refuse", "empty")),
+                **_proof(where, entry),
             )
         )
+    _check_issuers(result)
     return tuple(result)
 
 
@@ -215,6 +239,44 @@ def _secrets(name: str, value: object) -> tuple[str, ...]:
 def _retention(value: object) -> dict[str, int]:
     days = value if isinstance(value, Mapping) else {"default": value}
     return {str(tenant): _whole(f"retention_days.{tenant}", number, least=0) for tenant, number in days.items()}
+
+
+def _proof(where: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields by which a client proves who it is."""
+    found: dict[str, Any] = {}
+    for name in ("issuer", "jwt_tenant", "jwks_url"):
+        found[name] = entry.get(name, "")
+        if not isinstance(found[name], str) or len(found[name]) > 500:
+            raise _wrong(f"{where}.{name}", found[name], "a string")
+    if found["jwks_url"]:
+        _origin(f"{where}.jwks_url", origin_of(found["jwks_url"]) or found["jwks_url"])
+    keys = entry.get("keys", ())
+    if not isinstance(keys, list | tuple) or not all(isinstance(k, Mapping) and isinstance(k.get("kid"), str) for k in keys):
+        raise ConfigurationError(f"{where}.keys is not what it should be.", "Expected a list of public JWKs, each with a kid.", field=f"{where}.keys")
+    if any({"d", "k"} & set(k) for k in keys):
+        raise ConfigurationError(f"{where}.keys holds a private or secret key.", "Give public keys only, and replace this one.", field=f"{where}.keys")
+    api = entry.get("api", False)
+    if not isinstance(api, bool):
+        raise _wrong(f"{where}.api", api, "true or false")
+    if found["issuer"] and not (found["jwks_url"] or keys):
+        raise ConfigurationError(f"{where} has an issuer, but no keys.", "Give jwks_url, or keys.", field=where)
+    return found | {"keys": tuple(dict(k) for k in keys), "api": api}
+
+
+def _check_issuers(clients: list[Client]) -> None:
+    """Refuse clients that a JWT couldn't tell apart."""
+    for client, other in itertools.combinations([c for c in clients if c.issuer], 2):
+        same = client.issuer == other.issuer
+        if same and (client.jwt_tenant == other.jwt_tenant or not (client.jwt_tenant and other.jwt_tenant)):
+            told = f"The clients {client.name} and {other.name} have the same issuer."
+            raise ConfigurationError(told, "Give each of them a jwt_tenant of its own.", field="clients")
+
+
+def _network(name: str, value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise _wrong(name, value, "networks such as 10.20.0.0/16") from None
 
 
 def _public_url(value: object) -> str:
