@@ -213,6 +213,8 @@ class FhirClient:
                 )
         except requests.Timeout:
             raise _late() from None
+        except requests.exceptions.InvalidURL:
+            raise ServerRefused("The FHIR server's address may not be called from here.", "Check the settings of the client and the address.", 0) from None
         except requests.exceptions.SSLError:
             raise ServerUnavailable("The FHIR server's TLS certificate is not trusted.", "Check the certificate, or add its authority on this host.") from None
         except requests.RequestException as error:

@@ -34,7 +34,7 @@ def serve(host: str, port: int, open_mode: bool, config: Path | None) -> None:
     Logs are JSON lines on standard error. Stop it with Ctrl-C or SIGTERM.
     """
     settings = replace(Settings.load(config), open=open_mode)
-    check_exposure(host, open_mode=open_mode)
+    check_exposure(host, settings)
     log_to_stderr()
     # Listening comes before loading: a taken port is told at once, and callers wait for the model instead of being refused.
     with listening(host, port) as door:
@@ -63,14 +63,20 @@ def listening(host: str, port: int) -> socket.socket:
     return door
 
 
-def check_exposure(host: str, *, open_mode: bool) -> None:
-    """Refuse to serve where anyone could call.
+def check_exposure(host: str, settings: Settings) -> None:
+    """Refuse to serve where nobody could call, or where anyone could.
 
     Raises:
-        ConfigurationError: not in open mode, or open on an address that others reach.
+        ConfigurationError: no client is registered, there is no public address, or open mode on an address that others reach.
     """
-    if not open_mode:
-        raise ConfigurationError("Clients can't prove who they are yet, so every call would be refused.", "For trial and development, start it with --open.")
+    if not settings.open:
+        if not any(c.can_authenticate for c in settings.clients):
+            told = "No client is registered, so every call would be refused."
+            raise ConfigurationError(told, "Register one with `marginalia client add`. For trial and development, start the service with --open.")
+        if settings.public_url == DEFAULT_PUBLIC_URL and not is_loopback(host):
+            told = "The setting 'public_url' is missing: clients sign their calls for the address under which they reach the service."
+            raise ConfigurationError(told, "Set it to the https address of the service.", field="public_url")
+        return
     if not is_loopback(host):
         raise ConfigurationError(f"--open answers anyone, and {host} can be reached from outside.", f"Use --open with --host {_LOOPBACK}.")
 

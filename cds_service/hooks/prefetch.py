@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests
+
 from cds_service.config import Client, is_loopback, origin_of
 from cds_service.errors import PreconditionError, RequestError
 from cds_service.hooks.registry import Service
@@ -33,7 +35,9 @@ class _Gathered:
     missing: dict[str, str] = field(default_factory=dict)  # key -> why it isn't there
 
 
-def complete(service: Service, request: HookRequest, client: Client, *, open_mode: bool, until: float, answer_by: float) -> EncounterRecord:
+def complete(
+    service: Service, request: HookRequest, client: Client, *, open_mode: bool, until: float, answer_by: float, session: requests.Session | None = None
+) -> EncounterRecord:
     """Return the encounter record of a hook call.
 
     Args:
@@ -43,6 +47,7 @@ def complete(service: Service, request: HookRequest, client: Client, *, open_mod
         open_mode: whether loopback origins need no registration.
         until: when fetching ends (monotonic seconds).
         answer_by: when the call should be answered (monotonic seconds): no further document is opened then, unless the fetch took all the time.
+        session: carries the calls to the EHR's FHIR server; it decides which addresses may be called.
 
     Raises:
         RequestError: a prefetch value is no FHIR resource.
@@ -53,7 +58,7 @@ def complete(service: Service, request: HookRequest, client: Client, *, open_mod
     bundles = _sort_supplied(request, service, gathered)
     why_not = refusal_of_access(request, client, open_mode=open_mode)
     if why_not is None and (gathered.missing or bundles or _has_links(gathered.resources)):
-        _fetch(service, request, gathered, bundles, until)
+        _fetch(service, request, gathered, bundles, until, session)
     else:
         for key, bundle in bundles.items():
             gathered.resources += _entries(bundle)
@@ -107,12 +112,14 @@ def _sort_supplied(request: HookRequest, service: Service, gathered: _Gathered) 
     return unfinished
 
 
-def _fetch(service: Service, request: HookRequest, gathered: _Gathered, bundles: Mapping[str, Resource], until: float) -> None:
+def _fetch(
+    service: Service, request: HookRequest, gathered: _Gathered, bundles: Mapping[str, Resource], until: float, session: requests.Session | None
+) -> None:
     if request.fhir_server is None or request.authorization is None:
         return
     seconds = max(0.0, until - time.monotonic())
     with (
-        FhirClient(request.fhir_server, token=request.authorization.access_token, deadline_s=seconds) as client,
+        FhirClient(request.fhir_server, token=request.authorization.access_token, deadline_s=seconds, session=session) as client,
         ThreadPoolExecutor(_PARALLEL, thread_name_prefix="prefetch") as pool,
     ):
         asked = [key for key in gathered.missing if key in service.prefetch]

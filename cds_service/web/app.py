@@ -10,12 +10,15 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, g, request
 from flask_cors import CORS
 
+from cds_service.access import Gate
 from cds_service.application import Application
 from cds_service.backlog import Calls
 from cds_service.config import Settings, is_loopback
 from cds_service.errors import RequestError
 from cds_service.hooks import Registry, built_in_registry
-from cds_service.web import api, cds, errors, operations
+from cds_service.outgoing import Outgoing
+from cds_service.web import api, cds, errors, operations, tokens
+from cds_service.web.clients import GATE, OUTGOING
 from cds_service.web.metrics import Metrics
 
 _LOG = logging.getLogger(__name__)
@@ -34,6 +37,8 @@ def create_app(application: Application, registry: Registry | None = None) -> Fl
     app.url_map.strict_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["marginalia"] = application
+    outgoing = app.extensions[OUTGOING] = Outgoing(application.settings)
+    gate = app.extensions[GATE] = Gate(application.settings, application.store, outgoing)
     metrics = Metrics(application)
     _count(app, application.calls)
     _watch(app, metrics)
@@ -41,6 +46,7 @@ def create_app(application: Application, registry: Registry | None = None) -> Fl
         _answer_own_names_only(app, application.settings)
     app.register_blueprint(cds.blueprint(application, registry or built_in_registry(), metrics))
     app.register_blueprint(api.blueprint(application, metrics))
+    app.register_blueprint(tokens.blueprint(gate))
     app.register_blueprint(operations.blueprint(application, metrics))
     errors.handle(app)
     # Explicit origins only (S2): no origin is answered that the settings don't name.

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from cds_service import cli
 from cds_service.application import Application, Reviewer
 from cds_service.commands.code import code
 from cds_service.commands.serve import check_exposure, listening
+from cds_service.config import Client, Settings
 from cds_service.errors import ConfigurationError
 from cds_service.logs import JsonLines
 
@@ -174,12 +176,19 @@ def test_code_standard_input(application: Application, monkeypatch: pytest.Monke
 
 
 def test_exposure() -> None:
-    """Without --open the service refuses to start; with it, on other than loopback addresses."""
-    check_exposure("127.0.0.1", open_mode=True)
-    check_exposure("::1", open_mode=True)
+    """It refuses to start where nobody could call, and where anyone could: without a client and without --open, open on an address that others reach."""
+    check_exposure("127.0.0.1", Settings(open=True))
+    check_exposure("::1", Settings(open=True))
     for host, open_mode in (("127.0.0.1", False), ("0.0.0.0", True), ("ehr.example.org", True), ("", True)):
         with pytest.raises(ConfigurationError):
-            check_exposure(host, open_mode=open_mode)
+            check_exposure(host, Settings(open=open_mode))
+    registered = Settings(clients=(Client("ehr", issuer="https://ehr.example.org", jwks_url="https://ehr.example.org/jwks"),))
+    check_exposure("127.0.0.1", registered)
+    check_exposure("0.0.0.0", replace(registered, public_url="https://marginalia.example.org"))
+    with pytest.raises(ConfigurationError, match="public_url"):
+        check_exposure("0.0.0.0", registered)
+    with pytest.raises(ConfigurationError, match="No client is registered"):
+        check_exposure("127.0.0.1", Settings(clients=(Client("name-only"),)))
 
 
 def test_port_in_use() -> None:
