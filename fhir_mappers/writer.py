@@ -6,7 +6,7 @@ so that any reader of the chart can tell.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from fhir_mappers.systems import (
     PROVENANCE_PARTICIPANT,
 )
 
+_URN = "urn:ietf:rfc:3986"  # the system of an identifier that is a URN itself
 AI_ASSERTED = {"system": OBSERVATION_VALUE, "code": "AIAST", "display": "Artificial Intelligence asserted"}
 _CATEGORIES = {"encounter-diagnosis": "Encounter Diagnosis", "problem-list-item": "Problem List Item"}
 _VERIFICATIONS = {
@@ -51,12 +52,13 @@ def condition(
     note: str | None = None,
     condition_id: str | None = None,
     ai_asserted: bool = True,
+    identifier: str | None = None,
 ) -> dict[str, Any]:
     """Return a Condition for a diagnosis.
 
     `verification` is "provisional" as long as it is a suggestion and "confirmed" once a person accepted it; `evidence` and `recorder`
-    are references ("DocumentReference/1", "Practitioner/2"); `version` is the release of the code system. Raises BadResource for a
-    status or category that R4 doesn't have.
+    are references ("DocumentReference/1", "Practitioner/2"); `version` is the release of the code system; `identifier` is a URN by which
+    the server can tell that it has the resource already. Raises BadResource for a status or category that R4 doesn't have.
     """
     resource: dict[str, Any] = {
         "resourceType": "Condition",
@@ -70,6 +72,8 @@ def condition(
         del resource["clinicalStatus"]  # invariant con-5
     if condition_id:
         resource["id"] = condition_id
+    if identifier:
+        resource["identifier"] = [_urn(identifier)]
     if ai_asserted:
         resource["meta"] = {"security": [dict(AI_ASSERTED)]}
     if encounter_id:
@@ -85,37 +89,43 @@ def condition(
     return resource
 
 
+def entered_in_error(condition: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Condition, as the server gave it, taken back: entered in error, and so without a clinical status (invariant con-5)."""
+    status = _coded(CONDITION_VERIFICATION, "entered-in-error", _VERIFICATIONS, "verificationStatus")
+    return {name: value for name, value in condition.items() if name != "clinicalStatus"} | {"verificationStatus": status}
+
+
 def provenance(
     *,
     targets: Sequence[str],
     recorded: datetime,
     author: str,
-    model_name: str,
-    model_version: str,
+    model_name: str | None,
+    model_version: str = "",
     author_display: str | None = None,
     organization: str | None = None,
     sources: Sequence[str] = (),
     activity: str = "CREATE",
 ) -> dict[str, Any]:
-    """Return the Provenance of resources that a person wrote on the suggestion of the model.
+    """Return the Provenance of resources that a person wrote, on the suggestion of the model unless `model_name` is None.
 
     The person is the author, the model (a contained Device) the assembler; `targets`, `sources`, `author` and `organization` are
-    references, `activity` a code of v3-DataOperation (CREATE, UPDATE, DELETE). Raises BadResource where there is no target, or
-    `recorded` has no time zone.
+    references (an author without one is named by an identifier), `activity` a code of v3-DataOperation (CREATE, UPDATE, DELETE).
+    Raises BadResource where there is no target, or `recorded` has no time zone.
     """
     if not targets:
         raise BadResource("A Provenance needs a target.", "Name the resources that were written.")
     if recorded.tzinfo is None:
         raise BadResource("Provenance.recorded needs a time zone.", "Give an aware datetime.")
-    person: dict[str, Any] = {"reference": author} | ({"display": author_display} if author_display else {})
     agents: list[dict[str, Any]] = [
-        {"type": _participant("author", "Author"), "who": person} | ({"onBehalfOf": {"reference": organization}} if organization else {}),
-        {"type": _participant("assembler", "Assembler"), "who": {"reference": "#model", "display": f"{model_name} {model_version}"}},
+        {"type": _participant("author", "Author"), "who": _who(author, author_display)}
+        | ({"onBehalfOf": {"reference": organization}} if organization else {}),
     ]
-    resource: dict[str, Any] = {
-        "resourceType": "Provenance",
-        "meta": {"security": [dict(AI_ASSERTED)]},
-        "contained": [
+    resource: dict[str, Any] = {"resourceType": "Provenance"}
+    if model_name:
+        agents.append({"type": _participant("assembler", "Assembler"), "who": {"reference": "#model", "display": f"{model_name} {model_version}"}})
+        resource["meta"] = {"security": [dict(AI_ASSERTED)]}
+        resource["contained"] = [
             {
                 "resourceType": "Device",
                 "id": "model",
@@ -123,15 +133,106 @@ def provenance(
                 "version": [{"value": model_version}],
                 "type": {"text": "Coding assistant (software)"},
             }
-        ],
+        ]
+    resource |= {
         "target": [{"reference": target} for target in targets],
-        "recorded": _written(recorded),
+        # Exact where the moment is: two statements about one resource in the same second are two.
+        "recorded": recorded.isoformat(timespec="milliseconds" if recorded.microsecond else "seconds"),
         "activity": {"coding": [{"system": DATA_OPERATION, "code": activity}]},
         "agent": agents,
     }
     if sources:
         resource["entity"] = [{"role": "source", "what": {"reference": source}} for source in dict.fromkeys(sources)]
     return resource
+
+
+def communication(
+    *,
+    patient_id: str,
+    identifier: str,
+    title: str,
+    text: str,
+    sent: datetime,
+    sender: str,
+    sender_display: str | None = None,
+    encounter_id: str | None = None,
+    recipient: str | None = None,
+    about: Sequence[str] = (),
+    in_response_to: str | None = None,
+) -> dict[str, Any]:
+    """Return a Communication that carries a documentation query, or with `in_response_to` (a reference) the answer to one.
+
+    `text` is the whole message in plain words; `about` are references of the documents it rests on; a sender or recipient that is no
+    reference is named by display. The message carries AIAST unless it is an answer: a person's own words.
+    """
+    resource: dict[str, Any] = {
+        "resourceType": "Communication",
+        "identifier": [_urn(identifier)],
+        "status": "completed",
+        "category": [{"text": "Answer to a documentation query" if in_response_to else "Clinical documentation query"}],
+        "subject": {"reference": _reference("Patient", patient_id)},
+        "topic": {"text": title},
+        "sent": _written(sent),
+        "sender": _who(sender, sender_display),
+        "payload": [{"contentString": text}],
+    }
+    if in_response_to:
+        resource["inResponseTo"] = [{"reference": in_response_to}]
+    else:
+        resource["meta"] = {"security": [dict(AI_ASSERTED)]}
+    if encounter_id:
+        resource["encounter"] = {"reference": _reference("Encounter", encounter_id)}
+    if recipient:
+        resource["recipient"] = [_who(recipient, None)]
+    if about:
+        resource["about"] = [{"reference": source} for source in dict.fromkeys(about)]
+    return resource
+
+
+def task(
+    *,
+    patient_id: str,
+    identifier: str,
+    title: str,
+    text: str,
+    authored: datetime,
+    requester: str,
+    requester_display: str | None = None,
+    encounter_id: str | None = None,
+    owner: str | None = None,
+    focus: str | None = None,
+) -> dict[str, Any]:
+    """Return a Task that asks for the answer to a documentation query, for servers that take no Communication. See `communication`."""
+    resource: dict[str, Any] = {
+        "resourceType": "Task",
+        "meta": {"security": [dict(AI_ASSERTED)]},
+        "identifier": [_urn(identifier)],
+        "status": "requested",
+        "intent": "proposal",
+        "code": {"text": f"Documentation query: {title}"},
+        "description": text,
+        "for": {"reference": _reference("Patient", patient_id)},
+        "authoredOn": _written(authored),
+        "requester": _who(requester, requester_display),
+    }
+    if encounter_id:
+        resource["encounter"] = {"reference": _reference("Encounter", encounter_id)}
+    if owner:
+        resource["owner"] = _who(owner, None)
+    if focus:
+        resource["focus"] = {"reference": focus}
+    return resource
+
+
+def _who(person: str, display: str | None) -> dict[str, Any]:
+    """Return a Reference to a person: by reference, where it is one, else by name or by identifier."""
+    if "/" in person:
+        return {"reference": person} | ({"display": display} if display else {})
+    return {"display": display or person} | ({"identifier": {"value": person}} if display else {})
+
+
+def _urn(identifier: str) -> dict[str, str]:
+    return {"system": _URN, "value": identifier}
 
 
 def _coded(system: str, code: str, known: dict[str, str], element: str) -> dict[str, Any]:

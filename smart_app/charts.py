@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from cds_service.errors import EvidenceError, NotFoundError
 from cds_service.review.document import to_document, with_text, without_text
 from cds_service.review.model import CodingReview
+from cds_service.store import Cipher
 from fhir_mappers import FhirClient, FhirError, ServerRefused, fetch_encounter, read_resources
 from fhir_mappers.record import EncounterRecord
 from smart_app.errors import AccessDenied, ServerFailure, SessionLost
@@ -30,6 +31,10 @@ _REVIEW_S = 20.0  # a person waits for this page; a hook's half second doesn't a
 
 class Store(Protocol):
     """What the app needs of the service's store."""
+
+    @property
+    def cipher(self) -> Cipher:
+        """What seals words that are kept."""
 
     def keep(self, tenant: str, document: Mapping[str, Any]) -> None:
         """Keep a review without words."""
@@ -98,6 +103,17 @@ def fetch(chart: ChartSession, issuer: Issuer, *, timeout_s: float) -> tuple[Enc
         raise ServerFailure("smart.chart-unavailable", f"The chart can't be read. {error.message}", error.remedy) from error
     by_type = {str(r.get("resourceType")): r for r in reversed(fetched.resources)}
     return record, _banner(by_type.get("Patient", {})), _kind(by_type.get("Encounter", {}))
+
+
+def fetch_diagnoses(chart: ChartSession, issuer: Issuer, *, timeout_s: float) -> EncounterRecord | None:
+    """Return a record with the chart's diagnoses alone, as they are now; None where they can't be read."""
+    patient = chart.context.patient
+    try:
+        with FhirClient(issuer.iss, token=chart.access_token, deadline_s=timeout_s) as client:
+            found = client.search("Condition", {"patient": patient})
+        return read_resources(found, patient_id=patient, encounter_id=chart.context.encounter)
+    except FhirError:
+        return None
 
 
 def find_review(service: Reviewer, chart: ChartSession, issuer: Issuer) -> tuple[Document | None, bool]:

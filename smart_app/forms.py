@@ -24,6 +24,7 @@ class Wish:
     reason: str | None
     seen: int | None  # the decision that the page showed
     anchor: str  # where the code stands on the page
+    basis: str | None = None  # "query:<id>": the answer that led to a code added by hand
 
 
 def read_wish(form: Mapping[str, str], document: Document, tenant: str, standing: Mapping[str, Decision], knowledge: Knowledge) -> Wish:
@@ -55,7 +56,12 @@ def read_wish(form: Mapping[str, str], document: Document, tenant: str, standing
         reason if action in (Action.CHANGE, Action.REJECT) else None,
         int(seen) if seen.isascii() and seen.isdigit() else None,
         anchor,
+        basis=_basis(form.get("basis", ""), document) if action is Action.ADD else None,
     )
+
+
+def _basis(query: str, document: Document) -> str | None:
+    return f"query:{query}" if any(q["id"] == query for q in document.get("queries", ())) else None
 
 
 def release_of(knowledge: Knowledge, document: Document) -> CodeSet:

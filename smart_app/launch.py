@@ -46,7 +46,7 @@ class Launcher:
         issuer = self.settings.issuer(iss)
         metadata = self.discovery.find(issuer.iss)
         metadata.require(standalone=launch is None, auth=issuer.auth)
-        scope = requested_scopes(issuer.scopes, ehr_launch=launch is not None)
+        scope = requested_scopes(issuer.asked_scopes, ehr_launch=launch is not None)
         request = self._client(issuer, metadata).authorization_request(scopes=scope, aud=issuer.iss, launch=launch)
         pending = PendingLaunch(issuer.iss, scope, request.nonce, request.code_verifier)
         self.sessions.begin(pending, state=request.state, browser=browser)

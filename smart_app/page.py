@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from cds_service.hooks.words import how_sure, section_words
 from fhir_mappers.record import Note
+from smart_app.cards import CardTold, last_word
 from smart_app.charts import Chart, age, evidences
 from smart_app.decisions import Decision
 from smart_app.highlight import Excerpt, Line, lines
@@ -91,6 +92,7 @@ class CodeCard:
     hcc: tuple[Mapping[str, Any], ...]
     decision: Decision | None
     findings: tuple[Mapping[str, Any], ...] = ()  # claim edits that name it
+    told: CardTold | None = None  # what the EHR told last about its card
 
     @property
     def first(self) -> str | None:
@@ -198,13 +200,21 @@ class Page:
         return tuple(note.title for note in self.notes if note.added)
 
 
-def build(chart: Chart, role: Role, standing: Mapping[str, Decision], titles: Callable[[str], str], *, missing_scopes: Sequence[str] = ()) -> Page:
-    """Return the page of a chart for a role; `standing` are the decisions by code, `titles` what codes are called."""
+def build(
+    chart: Chart,
+    role: Role,
+    standing: Mapping[str, Decision],
+    titles: Callable[[str], str],
+    *,
+    missing_scopes: Sequence[str] = (),
+    cards: tuple[CardTold, ...] = (),
+) -> Page:
+    """Return the page of a chart for a role: `standing` decisions by code, `titles` of codes, `cards` as the EHR told of them."""
     document = chart.document
     marks = _Marks(chart)
     shown_findings = tuple(document.get("claimFindings", ())) if role.sees_payment else ()
     codes = tuple(
-        _code(kind, item, at, marks, role, standing, shown_findings)
+        replace(_code(kind, item, at, marks, role, standing, shown_findings), told=last_word(cards, item["code"]))
         for kind, name in (("diagnosis", "diagnoses"), ("procedure", "procedures"), ("supply", "supplies"))
         for at, item in enumerate(document.get(name, ()))
     )

@@ -22,11 +22,33 @@ class Role(StrEnum):
 
     CLINICIAN = "clinician"
     CODER = "coder"
+    CDI = "CDI"  # clinical documentation integrity specialist
+    AUDITOR = "auditor"
 
     @property
     def sees_payment(self) -> bool:
         """True where risk adjustment and claim edits may be shown."""
-        return self is Role.CODER
+        return self is not Role.CLINICIAN
+
+    @property
+    def decides(self) -> bool:
+        """True where the role may decide, arrange and write; an auditor reads."""
+        return self is not Role.AUDITOR
+
+    @property
+    def asks(self) -> bool:
+        """True where the role sends queries to clinicians."""
+        return self in (Role.CODER, Role.CDI)
+
+    @property
+    def answers(self) -> bool:
+        """True where the role may answer a query: only who treats can say what was meant."""
+        return self is Role.CLINICIAN
+
+    @property
+    def sees_worklist(self) -> bool:
+        """True where encounters of other patients are listed."""
+        return self is not Role.CLINICIAN
 
     def may_read(self, *texts: str) -> bool:
         """Return True unless the texts speak of payment and the role doesn't see it."""
@@ -34,12 +56,13 @@ class Role(StrEnum):
 
 
 def role_of(chart: ChartSession, issuer: Issuer) -> Role:
-    """Return the role of the person of a chart: a coder where the settings name them, else a clinician."""
+    """Return the role of the person of a chart as the settings name it; who isn't named is a clinician."""
     fhir_user = chart.person.fhir_user if chart.person else ""
     if not fhir_user:
         return Role.CLINICIAN
     names = {fhir_user, f"{issuer.iss}/{fhir_user}"}
-    return Role.CODER if names & issuer.coders else Role.CLINICIAN
+    named = ((Role.AUDITOR, issuer.auditors), (Role.CDI, issuer.cdi), (Role.CODER, issuer.coders))  # who is named twice gets the narrower role
+    return next((role for role, people in named if names & people), Role.CLINICIAN)
 
 
 def speaks_of_payment(text: str) -> bool:

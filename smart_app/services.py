@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sqlalchemy import Engine
+
 from cds_service.review.codeset import CodeSet
 from cds_service.review.knowledge import Knowledge
+from smart_app.arrangement import Arrangements
+from smart_app.assignment import Assignments
 from smart_app.charts import Reviewer
 from smart_app.database import open_database
 from smart_app.decisions import Decisions
 from smart_app.discovery import Discovery
+from smart_app.grounds import Grounds
 from smart_app.identity import IdTokens
 from smart_app.keys import SigningKeys
 from smart_app.launch import Launcher
+from smart_app.outbox import Outbox
+from smart_app.queries import QuerySteps
 from smart_app.search import CodeSearch
 from smart_app.security import BrowserCookie
 from smart_app.session import Sessions, cipher
@@ -26,11 +33,17 @@ class Services:
     """Everything a request of the app needs. Immutable and safe to share between threads."""
 
     settings: SmartSettings
+    engine: Engine
     reviewer: Reviewer
     knowledge: Knowledge
     launcher: Launcher
     sessions: Sessions
     decisions: Decisions
+    grounds: Grounds
+    arrangements: Arrangements
+    queries: QuerySteps
+    outbox: Outbox
+    assignments: Assignments
     keys: SigningKeys
     cookie: BrowserCookie
     _searches: dict[str, CodeSearch] = field(default_factory=dict, repr=False)
@@ -42,8 +55,24 @@ class Services:
     @classmethod
     def build(cls, settings: SmartSettings, reviewer: Reviewer, knowledge: Knowledge) -> Services:
         """Open the database and load the keys; raises ConfigurationError."""
-        engine = open_database(settings.database_url or _FALLBACK_DATABASE)
+        words = reviewer.store.cipher
+        engine = open_database(settings.database_url or _FALLBACK_DATABASE, words)
         sessions = Sessions(engine, cipher(settings.session_key), minutes=settings.session_minutes)
         keys = SigningKeys.load(settings.private_key)
         launcher = Launcher(settings, sessions, Discovery(timeout_s=settings.timeout_s), IdTokens(timeout_s=settings.timeout_s), keys)
-        return cls(settings, reviewer, knowledge, launcher, sessions, Decisions(engine), keys, BrowserCookie(settings))
+        return cls(
+            settings,
+            engine,
+            reviewer,
+            knowledge,
+            launcher,
+            sessions,
+            decisions=Decisions(engine),
+            grounds=Grounds(engine),
+            arrangements=Arrangements(engine),
+            queries=QuerySteps(engine, words),
+            outbox=Outbox(engine),
+            assignments=Assignments(engine),
+            keys=keys,
+            cookie=BrowserCookie(settings),
+        )

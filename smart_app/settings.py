@@ -21,6 +21,10 @@ DEFAULT_SCOPES = (
 )
 
 
+# What is written on a person's word. Asked for only where the EHR is set to take it ("writes"): an EHR may refuse a launch for a scope it doesn't know.
+WRITE_SCOPES = ("patient/Condition.cu", "patient/Provenance.c", "patient/Communication.c", "patient/Task.c")
+
+
 class ClientAuth(StrEnum):
     """How the app proves who it is at the token endpoint (SMART App Launch 2.2, client authentication)."""
 
@@ -33,8 +37,10 @@ class ClientAuth(StrEnum):
 class Issuer:
     """One EHR that may launch the app.
 
-    `frame_ancestors` are the origins that may show the app in a frame. `coders` are the fhirUser references
-    ("Practitioner/7") that see the coder's page; everyone else is a clinician.
+    `frame_ancestors` are the origins that may show the app in a frame. `coders`, `cdi` and `auditors` are the fhirUser
+    references ("Practitioner/7") of those roles; everyone else is a clinician. `writes` are the resource types that the EHR
+    takes ("Condition", "Provenance", "Communication" or "Task"); `chart_url` is where the EHR opens a patient's chart, with
+    {patient} and {encounter} in it.
     """
 
     iss: str  # FHIR base URL, without a trailing slash
@@ -46,6 +52,15 @@ class Issuer:
     frame_ancestors: tuple[str, ...] = ()
     tenant: str = "default"
     coders: frozenset[str] = frozenset()
+    cdi: frozenset[str] = frozenset()
+    auditors: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
+    chart_url: str | None = None
+
+    @property
+    def asked_scopes(self) -> str:
+        """The scopes to ask for: what is read, and what the EHR is set to take."""
+        return " ".join([self.scopes, *(s for s in WRITE_SCOPES if s.removeprefix("patient/").partition(".")[0] in self.writes)])
 
     @property
     def label(self) -> str:
@@ -186,7 +201,28 @@ def read_issuer(entry: Mapping[str, object]) -> Issuer:
         frame_ancestors=tuple(_origin(value) for value in _strings(values.get("frame_ancestors"))),
         tenant=str(values.get("tenant", "default")),
         coders=frozenset(_strings(values.get("coders"))),
+        cdi=frozenset(_strings(values.get("cdi"))),
+        auditors=frozenset(_strings(values.get("auditors"))),
+        writes=_writes(values.get("writes")),
+        chart_url=_chart_url(values.get("chart_url")),
     )
+
+
+def _writes(value: object) -> frozenset[str]:
+    known = frozenset(scope.removeprefix("patient/").partition(".")[0] for scope in WRITE_SCOPES)
+    wanted = frozenset(_strings(value))
+    if wanted - known:
+        raise _wrong("writes", f"must be some of {', '.join(sorted(known))}")
+    return wanted
+
+
+def _chart_url(value: object) -> str | None:
+    if value is None:
+        return None
+    url = str(value)
+    if not is_safe_url(url.replace("{patient}", "p").replace("{encounter}", "e")) or "{patient}" not in url:
+        raise _wrong("chart_url", "must be an https URL with {patient} in it, such as https://ehr.example.org/chart/{patient}")
+    return url
 
 
 def _positive(values: Mapping[str, object], field: str, default: float) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import logging
 import uuid
 from functools import cache
@@ -13,9 +12,12 @@ from flask import Blueprint, Response, g, jsonify, make_response, redirect, rend
 from werkzeug.exceptions import HTTPException
 
 from cds_service.errors import MarginaliaError
+from smart_app.arrangement import POA
+from smart_app.cards import cards_told
 from smart_app.charts import Chart, added_notes, fetch, find_review, new_review, restore
-from smart_app.decisions import REASONS, Actor
-from smart_app.errors import AccessDenied, DecisionRefused, LaunchRefused, SessionLost, SmartError
+from smart_app.decisions import REASONS
+from smart_app.door import actor_of, check_form, document_of, failure, open_chart, place_of, wants_json
+from smart_app.errors import LaunchRefused, SessionLost, SmartError
 from smart_app.forms import read_wish, release_of, suggested, told
 from smart_app.page import build
 from smart_app.roles import role_of
@@ -23,6 +25,8 @@ from smart_app.security import protect
 from smart_app.services import Services
 from smart_app.session import ChartSession
 from smart_app.settings import Issuer
+from smart_app.summary_views import add_summary, read_sheet
+from smart_app.writeback import Rights
 
 _LOG = logging.getLogger(__name__)
 _HERE = Path(__file__).parent
@@ -34,6 +38,7 @@ def blueprint(services: Services) -> Blueprint:
     _add_launch(routes, services)
     _add_review(routes, services)
     _add_decisions(routes, services)
+    add_summary(routes, services)
     _add_protection(routes, services)
     routes.app_template_global("smart_asset")(asset)
     return routes
@@ -83,19 +88,20 @@ def _add_review(routes: Blueprint, services: Services) -> None:
     @routes.get("/review/<chart_id>/opening")
     def opening(chart_id: str) -> Response:
         """Say that the notes are being read, and go on to the review."""
-        _open_chart(services, chart_id)
+        open_chart(services, chart_id)
         return make_response(render_template("smart/opening.html", target=url_for("smart.review", chart_id=chart_id)))
 
     @routes.get("/review/<chart_id>")
     def review(chart_id: str) -> Response:
         """The note with its codes."""
-        session, issuer = _open_chart(services, chart_id)
+        session, issuer = open_chart(services, chart_id)
         chart = _read_chart(services, chart_id, session, issuer)
         role = role_of(session, issuer)
         document = chart.document
         standing = services.decisions.standing(issuer.tenant, document["patient"], document.get("encounter"))
-        titles = release_of(services.knowledge, document).title
-        page = build(chart, role, standing, titles, missing_scopes=services.launcher.scopes(session).missing())
+        release = release_of(services.knowledge, document)
+        scopes = services.launcher.scopes(session)
+        page = build(chart, role, standing, release.title, missing_scopes=scopes.missing(), cards=cards_told(services.engine, place_of(issuer, document)))
         return make_response(
             render_template(
                 "smart/review.html",
@@ -104,15 +110,18 @@ def _add_review(routes: Blueprint, services: Services) -> None:
                 issuer=issuer,
                 chart_id=chart_id,
                 reasons=REASONS,
-                may_decide=session.person is not None,
+                may_decide=session.person is not None and role.decides,
+                sheet=read_sheet(services, issuer, document, chart.record),
+                rights=Rights.of(scopes),
+                poa=POA,
             )
         )
 
     @routes.post("/review/<chart_id>/fresh")
     def fresh(chart_id: str) -> Response:
         """Run the review anew on the notes as they are now."""
-        session, issuer = _open_chart(services, chart_id)
-        _check_form(session)
+        session, issuer = open_chart(services, chart_id)
+        check_form(session)
         record, _, _ = fetch(session, issuer, timeout_s=services.settings.timeout_s)
         document = new_review(services.reviewer, record, issuer.tenant)
         services.sessions.use_review(chart_id, services.cookie.read(request), document["id"])
@@ -121,8 +130,8 @@ def _add_review(routes: Blueprint, services: Services) -> None:
     @routes.post("/review/<chart_id>/close")
     def close(chart_id: str) -> Response:
         """End the chart's session in this browser."""
-        session, _ = _open_chart(services, chart_id)
-        _check_form(session)
+        session, _ = open_chart(services, chart_id)
+        check_form(session)
         services.sessions.end(chart_id, services.cookie.read(request))
         return make_response(render_template("smart/closed.html"))
 
@@ -131,18 +140,16 @@ def _add_decisions(routes: Blueprint, services: Services) -> None:
     @routes.post("/review/<chart_id>/decisions")
     def decide(chart_id: str) -> Response:
         """Record what the person decided on one code; answers JSON, or goes back to the page where no script runs."""
-        session, issuer = _open_chart(services, chart_id)
-        _check_form(session)
-        if session.person is None:
-            raise AccessDenied("smart.no-person", "The EHR didn't say who you are, so nothing can be recorded.", "Ask for the scopes openid and fhirUser.")
-        if session.review_id is None:
-            raise DecisionRefused("smart.no-review", "No review is open.", "Load the page again.")
-        document = services.reviewer.store.get(issuer.tenant, session.review_id)
+        session, issuer = open_chart(services, chart_id)
+        check_form(session)
+        actor = actor_of(session, issuer)
+        document = document_of(services, session, issuer)
         where = (issuer.tenant, document["patient"], document.get("encounter"))
         wish = read_wish(request.form, document, issuer.tenant, services.decisions.standing(*where), services.knowledge)
-        actor = Actor(session.user, session.person.name, role_of(session, issuer))
-        services.decisions.record(wish.subject, wish.action, actor, after=wish.after, reason=wish.reason, seen=wish.seen)
-        if _wants_json():
+        decision = services.decisions.record(wish.subject, wish.action, actor, after=wish.after, reason=wish.reason, seen=wish.seen)
+        offer = next((item for _, item in suggested(document) if item["code"] == wish.subject.code), None)
+        services.grounds.keep(place_of(issuer, document), decision.id, offer, document, basis=wish.basis)
+        if wants_json():
             standing = services.decisions.standing(*where)
             decided = sum(item["code"] in standing for _, item in suggested(document))
             return jsonify({"code": wish.subject.code, "decided": decided, "decision": told(standing.get(wish.subject.code))})
@@ -151,10 +158,8 @@ def _add_decisions(routes: Blueprint, services: Services) -> None:
     @routes.get("/review/<chart_id>/codes")
     def codes(chart_id: str) -> Response:
         """Codes that fit what is typed (`q`), of the release that the chart's review was made with."""
-        session, issuer = _open_chart(services, chart_id)
-        if session.review_id is None:
-            raise DecisionRefused("smart.no-review", "No review is open.", "Load the page again.")
-        document = services.reviewer.store.get(issuer.tenant, session.review_id)
+        session, issuer = open_chart(services, chart_id)
+        document = document_of(services, session, issuer)
         found = services.search(release_of(services.knowledge, document)).find(request.args.get("q", "")[:100])
         return jsonify({"codes": [{"code": hit.code, "display": hit.display} for hit in found]})
 
@@ -173,12 +178,12 @@ def _add_protection(routes: Blueprint, services: Services) -> None:
     @routes.errorhandler(SmartError)
     def smart_error(error: SmartError) -> Response:
         _LOG.info("smart app refused", extra={"fields": {"code": error.code, "status": error.status, "route": request.endpoint}})
-        return _failure(error.code, error.message, error.remedy, error.status)
+        return failure(error.code, error.message, error.remedy, error.status)
 
     @routes.errorhandler(MarginaliaError)
     def service_error(error: MarginaliaError) -> Response:
         _LOG.warning("smart app failed", extra={"fields": {"code": error.code, "route": request.endpoint}})
-        return _failure(error.code, error.message, error.remedy, 500)
+        return failure(error.code, error.message, error.remedy, 500)
 
     @routes.errorhandler(Exception)
     def unexpected(error: Exception) -> Response | HTTPException:
@@ -192,14 +197,7 @@ def _add_protection(routes: Blueprint, services: Services) -> None:
         where = f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}" if place else ""
         _LOG.error("smart app crashed", extra={"fields": {"error": type(error).__name__, "where": where, "number": number, "route": request.endpoint}})
         message = f"Something went wrong in Marginalia (number {number})."
-        return _failure("smart.internal", message, "Load the page again; if it stays so, tell the number to support.", 500)
-
-
-def _open_chart(services: Services, chart_id: str) -> tuple[ChartSession, Issuer]:
-    session = services.launcher.find(chart_id, services.cookie.read(request))
-    issuer = services.settings.issuer(session.iss)
-    g.frame_ancestors = issuer.frame_ancestors
-    return session, issuer
+        return failure("smart.internal", message, "Load the page again; if it stays so, tell the number to support.", 500)
 
 
 def _read_chart(services: Services, chart_id: str, session: ChartSession, issuer: Issuer) -> Chart:
@@ -211,24 +209,6 @@ def _read_chart(services: Services, chart_id: str, session: ChartSession, issuer
         services.sessions.use_review(chart_id, services.cookie.read(request), document["id"])
     restored, changed = restore(document, record)
     return Chart(record, banner, kind, restored, changed, added_notes(document, record), refused)
-
-
-def _check_form(session: ChartSession) -> None:
-    if not hmac.compare_digest(request.form.get("csrf", ""), session.csrf):
-        raise AccessDenied("smart.form", "This form doesn't come from the chart's own page.", "Load the page again.")
-
-
-def _wants_json() -> bool:
-    return request.accept_mimetypes.best_match(("text/html", "application/json")) == "application/json"
-
-
-def _failure(code: str, message: str, remedy: str, status: int) -> Response:
-    if _wants_json():
-        response = jsonify({"error": {"code": code, "message": message, "remedy": remedy}})
-    else:
-        response = make_response(render_template("smart/error.html", code=code, message=message, remedy=remedy, status=status))
-    response.status_code = status
-    return response
 
 
 @cache

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from types import TracebackType
 from typing import Any
-from urllib.parse import unquote_plus, urlencode
+from urllib.parse import parse_qsl, unquote_plus, urlencode
 
 from flask import Flask, Response, jsonify, redirect, request
 from joserfc import jwt
@@ -66,6 +66,9 @@ class Behaviour:
     authorize_error: str | None = None
     token_status: int = 200
     fhir_status: dict[str, int] = field(default_factory=dict)
+    write_status: dict[str, int] = field(default_factory=dict)  # by resource type: what a create or update answers
+    loses_answers: bool = False  # creates, and then answers as if it had failed
+    heeds_if_none_exist: bool = True
     fhir_requires_token: bool = True
 
 
@@ -77,6 +80,8 @@ class Asked:
     query: dict[str, str]
     form: dict[str, str]
     headers: dict[str, str]
+    method: str = "GET"
+    body: dict[str, Any] = field(default_factory=dict)
 
 
 class Ehr:
@@ -99,6 +104,8 @@ class Ehr:
         self._codes: dict[str, dict[str, Any]] = {}
         self.tokens: dict[str, str] = {}  # access token -> patient
         self._refresh: dict[str, dict[str, Any]] = {}
+        self._lock = threading.Lock()
+        self._count = 0
 
     def launch(self, patient: str, encounter: str | None = None, **context: Any) -> str:
         """Return the `launch` value of a chart that was opened."""
@@ -110,13 +117,18 @@ class Ehr:
         """Return what was asked at a path."""
         return [a for a in self.asked if a.path == path]
 
+    def written(self, kind: str) -> list[Resource]:
+        """Return the resources of a type that were created here."""
+        return [r for key, r in self.resources.items() if key.startswith(f"{kind}/w")]
+
     def app(self) -> Flask:
         """Return the EHR's web application."""
         app = Flask("test-ehr")
 
         @app.before_request
         def note() -> None:
-            self.asked.append(Asked(request.path, request.args.to_dict(), request.form.to_dict(), dict(request.headers)))
+            body = request.get_json(silent=True) if request.path.startswith("/fhir") and request.method != "GET" else None
+            self.asked.append(Asked(request.path, request.args.to_dict(), request.form.to_dict(), dict(request.headers), request.method, body or {}))
 
         app.add_url_rule("/fhir/.well-known/smart-configuration", view_func=self._configuration)
         app.add_url_rule("/.well-known/openid-configuration", view_func=self._openid)
@@ -124,7 +136,9 @@ class Ehr:
         app.add_url_rule("/authorize", view_func=self._authorize)
         app.add_url_rule("/token", view_func=self._token, methods=["POST"])
         app.add_url_rule("/fhir/<kind>/<id>", view_func=self._read)
+        app.add_url_rule("/fhir/<kind>/<id>", view_func=self._update, methods=["PUT"], endpoint="update")
         app.add_url_rule("/fhir/<kind>", view_func=self._search)
+        app.add_url_rule("/fhir/<kind>", view_func=self._create, methods=["POST"], endpoint="create")
         return app
 
     def _configuration(self) -> Response:
@@ -255,11 +269,56 @@ class Ehr:
         for resource in self.resources.values():
             if resource["resourceType"] != kind:
                 continue
+            if not _meets(resource, {name: value for name, value in request.args.items() if name in ("identifier", "target", "recorded")}):
+                continue
             subject = (resource.get("subject") or resource.get("patient") or {}).get("reference")
             categories = [c["code"] for x in resource.get("category", ()) for c in x.get("coding", ())]
-            if subject == f"Patient/{patient}" and (category is None or category in categories):
+            if (subject == f"Patient/{patient}" or not patient) and (category is None or category in categories):
                 found.append({"resource": resource})
         return _fhir({"resourceType": "Bundle", "type": "searchset", "entry": found})
+
+    def _create(self, kind: str) -> Response | tuple[Response, int]:
+        status = self._write_status(kind)
+        if status != 200 and not self.behaviour.loses_answers:
+            return _outcome(status), status
+        resource = dict(request.get_json(force=True))
+        condition = dict(parse_qsl(request.headers.get("If-None-Exist", "")))
+        there = next((r for r in self.written(kind) if _meets(r, condition)), None) if condition and self.behaviour.heeds_if_none_exist else None
+        if there is None:
+            with self._lock:
+                self._count += 1
+                resource |= {"id": f"w{self._count}", "meta": {**resource.get("meta", {}), "versionId": "1"}}
+                self.resources[f"{kind}/{resource['id']}"] = resource
+        if self.behaviour.loses_answers:
+            return _outcome(503), 503
+        kept = there or resource
+        response = _fhir(kept)
+        response.status_code = 200 if there else 201
+        response.headers["ETag"] = f'W/"{kept["meta"]["versionId"]}"'
+        response.headers["Location"] = f"{self.iss}/{kind}/{kept['id']}/_history/{kept['meta']['versionId']}"
+        return response
+
+    def _update(self, kind: str, id: str) -> Response | tuple[Response, int]:
+        status = self._write_status(kind)
+        if status != 200:
+            return _outcome(status), status
+        kept = self.resources.get(f"{kind}/{id}")
+        if kept is None:
+            return _outcome(404), 404
+        version = kept["meta"]["versionId"]
+        if request.headers.get("If-Match") not in (None, f'W/"{version}"'):
+            return _outcome(412), 412
+        resource = dict(request.get_json(force=True))
+        resource["meta"] = {**resource.get("meta", {}), "versionId": str(int(version) + 1)}
+        self.resources[f"{kind}/{id}"] = resource
+        response = _fhir(resource)
+        response.headers["ETag"] = f'W/"{resource["meta"]["versionId"]}"'
+        return response
+
+    def _write_status(self, kind: str) -> int:
+        if self._patient_of_token() is None:
+            return 401
+        return self.behaviour.write_status.get(kind, 200)
 
     def _fhir_status(self, kind: str) -> int:
         if self.behaviour.fhir_requires_token and self._patient_of_token() is None:
@@ -280,6 +339,21 @@ def ec_key() -> ECKey:
 
 def _with(document: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in (document | changes).items() if v is not None}
+
+
+def _meets(resource: Resource, condition: dict[str, str]) -> bool:
+    for name, value in condition.items():
+        match name:
+            case "identifier":
+                if value not in [f"{i['system']}|{i['value']}" for i in resource.get("identifier", ())]:
+                    return False
+            case "target":
+                if value not in [t["reference"] for t in resource.get("target", ())]:
+                    return False
+            case _:
+                if resource.get(name) != value:
+                    return False
+    return True
 
 
 def _fhir(resource: Resource) -> Response:

@@ -22,6 +22,8 @@ def settings(options: dict[str, Any]) -> Settings:
         "name": NAME,
         "tenant": OPEN_CLIENT.tenant,
         "coders": [f"Practitioner/{CODER}"],
+        "writes": ["Condition", "Provenance", "Communication"],
+        "chart_url": f"{options['ehr_url']}/patients/{{patient}}",
     }
     return Settings(
         public_url=f"http://127.0.0.1:{options['port']}",

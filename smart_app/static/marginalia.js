@@ -44,7 +44,12 @@
       if (on && narrow.matches) tab.scrollIntoView({ block: "nearest", inline: "center" });
       if (on && focus) tab.focus();
     }
+    say("view", { view });
   }
+
+  /* Other parts of the page listen, and may ask for a message. */
+  function say(what, detail) { document.dispatchEvent(new CustomEvent(`marginalia:${what}`, { detail })); }
+  document.addEventListener("marginalia:tell", (event) => tell(event.detail.text, event.detail.label, event.detail.act));
 
   narrow.addEventListener("change", () => show(!narrow.matches && state.view === "reading" ? "codes" : state.view));
 
@@ -205,6 +210,7 @@
     ask(card, "");
     byId("progress").value = answer.decided;
     byId("progress-words").textContent = `${answer.decided} of ${codes.length} decided`;
+    say("decided", {});
   }
 
   function nextOpen(card) {
@@ -363,7 +369,7 @@
     "?": () => byId("help").showModal(),
     0: () => show("reading", { focus: true }),
     1: () => show("codes", { focus: true }), 2: () => show("queries", { focus: true }), 3: () => show("left", { focus: true }),
-    4: () => show("record", { focus: true }), 5: () => show("coverage", { focus: true }),
+    4: () => show("record", { focus: true }), 5: () => show("coverage", { focus: true }), 6: () => show("summary", { focus: true }),
   };
 
   function byAct(action) {
@@ -386,6 +392,7 @@
     }
     if (event.key === "Escape") { escape(); return; }
     if (event.key === "ArrowDown" && event.target.name === "other") { const first = event.target.closest("label").nextElementSibling.querySelector("input"); if (first) { event.preventDefault(); first.checked = true; first.focus(); } return; }
+    if (event.defaultPrevented) return;
     const form = event.target.closest(".decide");
     if (form && event.key === "Enter" && event.target.matches("input")) { event.preventDefault(); decide(form.closest(".card"), form.dataset.ask); return; }
     if (event.target.matches("input:not([type=radio]):not([type=checkbox]), textarea, select") || !byId("keys-on").checked) return;
@@ -426,7 +433,8 @@
   watchExpiry();
   const goal = byId(location.hash.slice(1));
   if (goal && goal.id === "by-hand") goal.scrollIntoView({ block: "center" });
-  if (goal && goal.classList.contains("card")) { show(goal.closest("[role=tabpanel]").id); openCard(goal); }
+  if (goal && goal.matches("[role=tabpanel]")) show(goal.id);
+  else if (goal && goal.classList.contains("card")) { show(goal.closest("[role=tabpanel]").id); openCard(goal); }
   else if (!narrow.matches) { const first = codes.find((c) => c.dataset.state === "open") || codes[0]; if (first) { select(first, { reveal: false }); state.excerpt = list(first.dataset.excerpts)[0] || null; } }
   const asked = byId(reading.dataset.asked);  // the EHR was on this note
   if (asked && !goal && !narrow.matches) asked.scrollIntoView({ block: "start" });

@@ -91,7 +91,7 @@ def test_l14_a_hostile_note_is_shown_as_words(stage: Stage, hostile: str) -> Non
     assert "<script>alert" not in page.text
     assert "<img src=x" not in page.text
     assert "49" not in re.findall(r'<div class="said">(.*?)</div>', page.text, re.S)[0]
-    assert page.text.count("<script") == 1
+    assert page.text.count("<script") == page.text.count('<script src="/smart/static/')
 
 
 def test_l14_pages_carry_no_inline_script_style_or_foreign_file(stage: Stage) -> None:
@@ -113,7 +113,7 @@ def test_l14_own_files_are_served_and_may_be_kept(stage: Stage) -> None:
     """L14 no CDN: style and script come from the service, under an address that changes with their content."""
     page = stage.open(stage.browser())
     addresses = re.findall(r'(?:src|href)="(/smart/static/[^"]+)"', page.text)
-    assert len({a.split("?")[0] for a in addresses}) == 3
+    assert len({a.split("?")[0] for a in addresses}) >= 3
     for address in addresses:
         answer = requests.get(stage.url + address, timeout=10)
         assert answer.status_code == 200

@@ -175,7 +175,7 @@ def test_a_launch_ends_in_a_token_with_its_context(running: Running) -> None:
     body = answer.json()
     assert answer.status_code == 200
     assert (body["token_type"], body["patient"], body["encounter"]) == ("Bearer", PATIENT, f"{PATIENT}-encounter")
-    assert body["scope"] == "openid fhirUser launch patient/*.rs patient/Condition.crs user/Practitioner.r"
+    assert body["scope"] == "openid fhirUser launch patient/*.rs patient/Condition.crus user/Practitioner.r"
     assert "appContext" not in body
     assert answer.headers["Cache-Control"] == "no-store"
 
@@ -303,7 +303,7 @@ def test_odd_paths_lead_nowhere(running: Running, path: str) -> None:
     [
         ("patient/*.read", "patient/*.read"),
         ("patient/*.write", ""),
-        ("patient/Condition.write", "patient/Condition.c"),
+        ("patient/Condition.write", "patient/Condition.cu"),
         ("patient/Observation.cruds", "patient/Observation.rs"),
         ("system/*.rs", ""),
         ("offline_access launch", "launch"),

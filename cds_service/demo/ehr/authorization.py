@@ -107,7 +107,16 @@ class AuthorizationDesk:
             "grant_types_supported": ["authorization_code"],
             "response_types_supported": ["code"],
             "code_challenge_methods_supported": ["S256"],
-            "scopes_supported": ["openid", "fhirUser", "launch", "patient/*.rs", "patient/Condition.c", "patient/Provenance.c", "user/Practitioner.r"],
+            "scopes_supported": [
+                "openid",
+                "fhirUser",
+                "launch",
+                "patient/*.rs",
+                "patient/Condition.cu",
+                "patient/Provenance.c",
+                "patient/Communication.c",
+                "user/Practitioner.r",
+            ],
             "capabilities": [
                 "launch-ehr",
                 "client-public",

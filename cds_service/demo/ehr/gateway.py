@@ -17,6 +17,7 @@ from cds_service.demo.ehr.site import Site
 _JSON = "application/fhir+json"
 _PATIENT_ELEMENTS = ("subject", "patient", "beneficiary", "securityContext")
 _KEPT_HEADERS = ("Content-Type", "ETag", "Last-Modified", "Location")
+_PASSED_ON = ("If-None-Exist", "If-Match", "Prefer")
 _SHARED = frozenset({"Practitioner", "PractitionerRole", "Organization", "Location", "Medication"})  # of no patient
 _TIMEOUT_S = 20
 _TYPE = re.compile(r"[A-Z][A-Za-z]+")
@@ -32,7 +33,7 @@ class _Refused(Exception):
 
 
 def blueprint(site: Site, grants: Grants) -> Blueprint:
-    """Return the endpoint `/fhir` for reads, searches and creates."""
+    """Return the endpoint `/fhir` for reads, searches, creates and updates."""
     fhir = Blueprint("fhir", __name__)
     upstream = requests.Session()
     upstream.trust_env = False
@@ -42,7 +43,7 @@ def blueprint(site: Site, grants: Grants) -> Blueprint:
         return _relayed(upstream.get(f"{site.fhir_upstream}/metadata", headers={"Accept": _JSON}, timeout=_TIMEOUT_S))
 
     @fhir.route("/fhir/<resource_type>", methods=["GET", "POST"])
-    @fhir.route("/fhir/<resource_type>/<identity>", methods=["GET", "POST"])
+    @fhir.route("/fhir/<resource_type>/<identity>", methods=["GET", "POST", "PUT"])
     def resource(resource_type: str, identity: str | None = None) -> Response:
         access = _access(grants)
         if not _TYPE.fullmatch(resource_type) or not (identity is None or _ID.fullmatch(identity)):
@@ -50,14 +51,15 @@ def blueprint(site: Site, grants: Grants) -> Blueprint:
         permission = _permission(request.method, identity)
         if not scopes.allows(access.scope, resource_type, permission):
             raise _Refused(403, "forbidden", f"The token's scopes don't permit '{permission}' on {resource_type}.")
-        if permission == "c":
+        if permission in ("c", "u"):
             _same_patient(request.get_json(force=True, silent=True), access)
+        passed_on = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
         answer = upstream.request(
             request.method,
             f"{site.fhir_upstream}/{resource_type}" + (f"/{identity}" if identity else ""),
             params=list(request.args.items(multi=True)),
             data=request.get_data(),
-            headers={"Accept": _JSON, "Content-Type": request.content_type or _JSON},
+            headers={"Accept": _JSON, "Content-Type": request.content_type or _JSON} | passed_on,
             timeout=_TIMEOUT_S,
         )
         if answer.ok and answer.content:
@@ -88,9 +90,11 @@ def _permission(method: str, identity: str | None) -> str:
         return "r" if identity else "s"
     if identity == "_search":
         return "s"
-    if identity is None:
+    if method == "PUT" and identity:
+        return "u"
+    if method == "POST" and identity is None:
         return "c"
-    raise _Refused(405, "not-supported", "This EHR takes reads, searches and creates.")
+    raise _Refused(405, "not-supported", "This EHR takes reads, searches, creates and updates.")
 
 
 def _same_patient(body: object, access: Access) -> None:

@@ -9,7 +9,7 @@ _CLINICAL = re.compile(r"(?P<context>patient|user|system)/(?P<type>\*|[A-Z][A-Za
 _V1 = {"read": "rs", "write": "cud", "*": "cruds"}
 _PLAIN = frozenset({"openid", "fhirUser", "profile", "launch", "launch/patient", "launch/encounter", "online_access"})
 # What the demo's EHR lets an app write: decisions on codes, and where they come from.
-_WRITABLE = frozenset({"Condition", "Provenance", "Communication", "Task"})
+_WRITABLE = {"Condition": "cu", "Provenance": "c", "Communication": "c", "Task": "c"}
 
 
 def granted(requested: str) -> str:
@@ -29,7 +29,7 @@ def _cut(scope: str) -> str:
     if found["context"] == "system":
         return ""
     letters = _letters(found["what"])
-    allowed = "".join(letter for letter in letters if letter in "rs" or (letter == "c" and found["type"] in _WRITABLE))
+    allowed = "".join(letter for letter in letters if letter in "rs" or letter in _WRITABLE.get(found["type"], ""))
     if allowed == letters:
         return scope
     return f"{found['context']}/{found['type']}.{allowed}" if allowed else ""

@@ -1,0 +1,122 @@
+"""Who works on which encounter, and which are finished. A history, never overwritten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from sqlalchemy import DateTime, Engine, String, UniqueConstraint, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
+
+from smart_app.arrangement import Place
+from smart_app.database import Base
+from smart_app.decisions import Actor
+from smart_app.errors import DecisionConflict
+
+
+class Move(StrEnum):
+    """What happens to an encounter on the work list."""
+
+    TAKE = "take"  # by the person themselves
+    RELEASE = "release"
+    FINISH = "finish"
+    REOPEN = "reopen"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an encounter stands on the work list."""
+
+    id: int = 0
+    assignee: str = ""  # fhirUser; "" where nobody has it
+    assignee_name: str = ""
+    finished: bool = False
+    who: str = ""
+    at: datetime | None = None
+
+
+class _Row(Base):
+    __tablename__ = "smart_assignment"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    tenant: Mapped[str] = mapped_column(String(64))
+    patient: Mapped[str] = mapped_column(String(128))
+    encounter: Mapped[str] = mapped_column(String(128), default="")
+    move: Mapped[str] = mapped_column(String(16))
+    assignee: Mapped[str] = mapped_column(String(300), default="")
+    assignee_name: Mapped[str] = mapped_column(String(100), default="")
+    user: Mapped[str] = mapped_column(String(300))
+    name: Mapped[str | None] = mapped_column(String(100))
+    role: Mapped[str] = mapped_column(String(16))
+    at: Mapped[datetime] = mapped_column(DateTime)
+    follows: Mapped[int]
+
+    __table_args__ = (
+        UniqueConstraint("tenant", "patient", "encounter", "follows", name="smart_assignment_one_after_another"),
+        {"info": {"kept_from": "at"}},
+    )
+
+
+class Assignments:
+    """Keeps assignments. Safe to share between threads."""
+
+    def __init__(self, engine: Engine, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._make = sessionmaker(engine)
+        self._clock = clock
+
+    def standing(self, place: Place) -> Standing:
+        """Return how an encounter stands."""
+        with self._make() as db:
+            return self._standing(db, place)
+
+    def all(self, tenant: str) -> dict[tuple[str, str], Standing]:
+        """Return how the encounters of a tenant stand, by patient and encounter."""
+        with self._make() as db:
+            rows = db.scalars(select(_Row).where(_Row.tenant == tenant).order_by(_Row.id))
+            return {(row.patient, row.encounter): _told(row) for row in rows}
+
+    def move(self, place: Place, move: Move, actor: Actor, *, seen: int) -> Standing:
+        """Record a move and return how the encounter stands; raises DecisionConflict where somebody was faster."""
+        with self._make() as db:
+            standing = self._standing(db, place)
+            if standing.id != seen:
+                raise _conflict(standing)
+            mine = {Move.TAKE: (actor.user, actor.name or actor.user), Move.RELEASE: ("", "")}
+            assignee, assignee_name = mine.get(move, (standing.assignee, standing.assignee_name))
+            row = _Row(
+                tenant=place.tenant,
+                patient=place.patient,
+                encounter=place.encounter or "",
+                move=move.value,
+                assignee=assignee,
+                assignee_name=assignee_name,
+                user=actor.user,
+                name=actor.name,
+                role=actor.role,
+                at=self._clock().astimezone(UTC).replace(tzinfo=None),
+                follows=standing.id,
+            )
+            db.add(row)
+            try:
+                db.commit()
+            except IntegrityError as error:
+                db.rollback()
+                raise _conflict(self.standing(place)) from error
+            return _told(row)
+
+    @staticmethod
+    def _standing(db: Session, place: Place) -> Standing:
+        mine = select(_Row).where(_Row.tenant == place.tenant, _Row.patient == place.patient, _Row.encounter == (place.encounter or ""))
+        row = db.scalars(mine.order_by(_Row.id.desc()).limit(1)).first()
+        return _told(row) if row else Standing()
+
+
+def _told(row: _Row) -> Standing:
+    return Standing(row.id, row.assignee, row.assignee_name, row.move == Move.FINISH, row.name or row.user, row.at.replace(tzinfo=UTC))
+
+
+def _conflict(standing: Standing) -> DecisionConflict:
+    return DecisionConflict("smart.conflict", f"{standing.who or 'Somebody'} has changed this encounter's assignment meanwhile.", "Look at the list again.")

@@ -1,0 +1,45 @@
+"""Queries and answers as messages for the EHR: composed when they are sent, because nothing here keeps the words of a note."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from smart_app.charts import Document
+from smart_app.outbox import Item
+from smart_app.queries import QueryStep
+from smart_app.services import Services
+from smart_app.settings import Issuer
+from smart_app.writeback import Messages, query_message
+
+
+def messages_of(services: Services, issuer: Issuer, document: Document) -> Messages:
+    """Return what composes the message of an outbox item from the review that asks."""
+
+    def compose(item: Item) -> Mapping[str, Any] | None:
+        told = item.body
+        steps = {step.id: step for step in services.queries.history(item.place)}
+        review = document if told["review"] == document["id"] else services.reviewer.store.get(issuer.tenant, str(told["review"]))
+        query = next((q for q in review.get("queries", ()) if q["id"] == item.subject), None)
+        step = steps.get(int(told["step"]))
+        if query is None or step is None:
+            return None
+        about = tuple(dict.fromkeys(str(e["source"]) for e in query["indicators"]))
+        answered = step.answer is not None or step.words is not None
+        text = answer_text(query, step) if answered else query_text(query)
+        return query_message(str(told["kind"]), item.place, item, title=str(query["title"]), text=text, about=about)
+
+    return compose
+
+
+def query_text(query: Mapping[str, Any]) -> str:
+    """Return a query in plain words: indicators by place, the question, all options alike (AHIMA/ACDIS 2022)."""
+    indicators = [f"- {e['source']}" + (f", {e['section'].replace('_', ' ')}" if e.get("section") else "") for e in query["indicators"]]
+    options = [f"[ ] {option}" for option in query["options"]]
+    return "\n".join([str(query["title"]), "", "Clinical indicators:", *dict.fromkeys(indicators), "", str(query["question"]), "", *options])
+
+
+def answer_text(query: Mapping[str, Any], step: QueryStep) -> str:
+    """Return the answer to a query in plain words."""
+    lines = [f"Answer to: {query['title']}", str(query["question"]), "", *([step.answer] if step.answer else []), *([step.words] if step.words else [])]
+    return "\n".join(lines)

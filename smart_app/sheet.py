@@ -1,0 +1,272 @@
+"""The coding summary: which codes stand, in which order, with which indicators, and where each is in the EHR.
+
+Pure: what was decided goes in, what the person sees, writes and exports comes out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cds_service.review.codeset import ICD10CM, CodeSet
+from fhir_mappers.record import EncounterRecord
+from smart_app.arrangement import POA, Arrangement
+from smart_app.charts import Document
+from smart_app.decisions import REASONS, Action, Decision
+from smart_app.forms import suggested
+from smart_app.outbox import Act, Item, State
+
+_EXTERNAL = re.compile(r"^[VWXY]")
+_GROUPS = {"diagnosis": 0, "procedure": 1, "supply": 2}
+_NOT_PRESENT = ("refuted", "entered-in-error")
+_STATES = {
+    State.WAITING: "not written yet, will be tried again",
+    State.SENDING: "being written",
+    State.SENT: "written",
+    State.REFUSED: "refused by the EHR",
+    State.CONFLICT: "changed in the EHR meanwhile",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One code that stands."""
+
+    code: str
+    system: str
+    display: str
+    kind: str  # "diagnosis" | "procedure" | "supply"
+    decision: Decision
+    suggested: str  # the code before
+    poa: str
+    sources: tuple[str, ...]  # resources that support it
+    uncertain: bool  # every statement in the notes is made with uncertainty
+    by_model: bool
+    item: Item | None  # where it stands in the outbox
+    in_chart: str | None  # "Condition/1": the visit's list has it without us
+    warning: str
+
+    @property
+    def state(self) -> str:
+        """Where it is, in one word: "new", "chart", or a state of the outbox."""
+        if self.item is not None:
+            return self.item.state.value
+        return "chart" if self.in_chart else "new"
+
+    @property
+    def state_words(self) -> str:
+        """Where it is, for a person."""
+        if self.item is None:
+            return "in the chart already" if self.in_chart else ""
+        words = _STATES.get(self.item.state, "")
+        if self.item.state is State.SENT and self.item.settled:
+            return f"written {self.item.settled:%Y-%m-%d %H:%M} UTC"
+        return f"{words}: {self.item.problem}" if self.item.problem else words
+
+
+    @property
+    def how(self) -> str:
+        """How it came to stand."""
+        match self.decision.action:
+            case Action.CHANGE:
+                return f"instead of {self.suggested}, {self.decision.who}"
+            case Action.ADD:
+                return f"added by {self.decision.who}"
+            case _:
+                return f"accepted by {self.decision.who}"
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A suggestion that a person rejected, and why."""
+
+    code: str
+    display: str
+    decision: Decision
+
+    @property
+    def because(self) -> str:
+        """The reason in words."""
+        return REASONS.get(self.decision.reason or "", "No reason given")
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The whole summary."""
+
+    entries: tuple[Entry, ...]
+    left: tuple[Left, ...]
+    undecided: int
+    inpatient: bool
+    arrangement: Arrangement
+    stale: tuple[Item, ...]  # what we wrote and what doesn't stand any more
+    waiting: int
+    refused: int
+
+    @property
+    def diagnoses(self) -> tuple[Entry, ...]:
+        """The diagnoses in their sequence."""
+        return tuple(e for e in self.entries if e.kind == "diagnosis")
+
+    @property
+    def to_write(self) -> int:
+        """How many entries of the chart would be made or taken back."""
+        return sum(e.state not in (State.SENT, "chart") for e in self.diagnoses) + len(self.stale)
+
+    @property
+    def missing_poa(self) -> int:
+        """How many diagnoses of a stay have no indicator yet."""
+        return sum(not e.poa for e in self.diagnoses) if self.inpatient else 0
+
+
+def build_sheet(
+    document: Document,
+    standing: Mapping[str, Decision],
+    arrangement: Arrangement,
+    items: Sequence[Item],
+    record: EncounterRecord | None,
+    release: CodeSet,
+) -> Sheet:
+    """Return the summary of an encounter; `record` is the chart as it is now, None where it isn't at hand."""
+    inpatient = document.get("setting") == "inpatient"
+    written, stale = _written(items)
+    present = _present(record)
+    offers = {item["code"]: (anchor.partition("-")[0], item) for anchor, item in suggested(document)}
+    entries: dict[str, Entry] = {}
+    left = []
+    for code, decision in standing.items():
+        kind, offer = offers.get(code, ("diagnosis", {}))
+        title = str(offer.get("display") or release.title(code))
+        if decision.action is Action.REJECT:
+            left.append(Left(code, title, decision))
+            continue
+        after = decision.after or code
+        by_model = bool(offer) and decision.action is not Action.ADD
+        system = str(offer.get("system", ICD10CM))
+        display = title if after == code else next((a["display"] for a in offer.get("alternatives", ()) if a["code"] == after), release.title(after) or title)
+        standing_item = written.get(after)
+        entries.setdefault(
+            after,
+            Entry(
+                code=after,
+                system=system,
+                display=str(display),
+                kind=kind,
+                decision=decision,
+                suggested=code,
+                poa=_poa(arrangement.poa.get(after), offer) if inpatient else "",
+                sources=tuple(dict.fromkeys(str(e["source"]) for e in offer.get("evidence", ()))),
+                uncertain=_uncertain(offer),
+                by_model=by_model,
+                item=standing_item,
+                in_chart=present.get(after),
+                warning="",
+            ),
+        )
+    ordered = _ordered(entries, arrangement, document)
+    stands = {e.code for e in ordered if e.kind == "diagnosis"}
+    gone = tuple(item for item in stale + tuple(written.values()) if item.subject not in stands or item in stale)
+    return Sheet(
+        entries=tuple(_warned(e, at, release) for at, e in enumerate(ordered)),
+        left=tuple(left),
+        undecided=sum(item["code"] not in standing for _, item in suggested(document)),
+        inpatient=inpatient,
+        arrangement=arrangement,
+        stale=tuple(i for i in gone if i.state is State.SENT or i.act is Act.RETRACT),
+        waiting=sum(i.state in (State.WAITING, State.SENDING) for i in items),
+        refused=sum(i.state in (State.REFUSED, State.CONFLICT) for i in items if i.act is not Act.PROVENANCE),
+    )
+
+
+def told_sheet(sheet: Sheet) -> dict[str, object]:
+    """Return the summary as the page's script takes it."""
+    return {
+        "arrangement": sheet.arrangement.id,
+        "entries": [
+            {
+                "code": e.code,
+                "display": e.display,
+                "kind": e.kind,
+                "poa": e.poa,
+                "who": e.decision.who,
+                "how": e.how,
+                "state": e.state,
+                "stateWords": e.state_words,
+                "warning": e.warning,
+            }
+            for e in sheet.entries
+        ],
+        "left": [{"code": x.code, "display": x.display, "because": x.because, "who": x.decision.who} for x in sheet.left],
+        "undecided": sheet.undecided,
+        "toWrite": sheet.to_write,
+        "waiting": sheet.waiting,
+        "refused": sheet.refused,
+        "missingPoa": sheet.missing_poa,
+    }
+
+
+def _written(items: Sequence[Item]) -> tuple[dict[str, Item], tuple[Item, ...]]:
+    """Return, for each code, the entry that we made or want to make; and retractions that are not through yet."""
+    made: dict[str, Item] = {}
+    open_retractions: dict[str, Item] = {}
+    for item in items:
+        if item.state is State.DROPPED:
+            continue
+        if item.act is Act.CREATE:
+            made[item.subject] = item
+        elif item.act is Act.RETRACT:
+            if item.state is State.SENT:
+                open_retractions.pop(item.subject, None)
+            else:
+                open_retractions[item.subject] = item
+            if item.subject in made and made[item.subject].identity == item.identity:
+                del made[item.subject]
+    return made, tuple(open_retractions.values())
+
+
+def _present(record: EncounterRecord | None) -> dict[str, str]:
+    """Return the codes that the visit's list holds, with the entry of each."""
+    found: dict[str, str] = {}
+    for problem in record.problems if record else ():
+        code = problem.concept.code_in(ICD10CM)
+        if code and problem.category == "encounter-diagnosis" and problem.verification_status not in _NOT_PRESENT:
+            found.setdefault(code, problem.source)
+    return found
+
+
+def _ordered(entries: Mapping[str, Entry], arrangement: Arrangement, document: Document) -> list[Entry]:
+    arranged = {code: at for at, code in enumerate(arrangement.codes)}
+    offered = {item["code"]: at for at, (_, item) in enumerate(suggested(document))}
+    last = len(arranged) + len(offered)
+
+    def place(entry: Entry) -> tuple[int, int, int, int]:
+        at = arranged.get(entry.code)
+        return _GROUPS.get(entry.kind, 0), int(at is None), at if at is not None else offered.get(entry.suggested, last), entry.decision.id
+
+    return sorted(entries.values(), key=place)
+
+
+def _warned(entry: Entry, at: int, release: CodeSet) -> Entry:
+    """Return an entry with what is wrong with its place: some codes never stand first (conventions I.A.13, guideline I.C.20.a.6)."""
+    if at or entry.kind != "diagnosis":
+        return entry
+    words = ""
+    if release.is_manifestation(entry.code):
+        words = "A manifestation can't stand first: the disease behind it does (convention I.A.13)."
+    elif _EXTERNAL.match(entry.code):
+        words = "An external cause can't stand first (guideline I.C.20.a.6)."
+    return Entry(**{name: getattr(entry, name) for name in entry.__slots__} | {"warning": words}) if words else entry
+
+
+def _poa(chosen: str | None, offer: Mapping[str, object]) -> str:
+    if chosen is not None:
+        return chosen
+    given = offer.get("presentOnAdmission")
+    return str(given) if given in POA else ""
+
+
+def _uncertain(offer: Mapping[str, object]) -> bool:
+    evidence = offer.get("evidence")
+    said = [e.get("assertion") or {} for e in evidence if e.get("kind") == "note"] if isinstance(evidence, list) else []
+    return bool(said) and all(a.get("certainty") == "possible" for a in said)
