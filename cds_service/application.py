@@ -10,6 +10,10 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import uuid4
 
+from sqlalchemy import Connection
+
+from cds_service.audit import AuditKey, AuditTrail, Event, Kind
+from cds_service.audit.inputs import basis, document_hash, inputs_of
 from cds_service.backlog import Backlog, Calls
 from cds_service.config import Settings
 from cds_service.errors import ConfigurationError
@@ -18,7 +22,7 @@ from cds_service.review.document import without_text
 from cds_service.review.knowledge import Knowledge
 from cds_service.review.model import CodingReview, ModelUsed, SkippedNote
 from cds_service.review.review import review
-from cds_service.store import CardIssued, ReviewStore
+from cds_service.store import CardIssued, Feedback, ReviewStore
 from fhir_mappers import warm_up
 from fhir_mappers.record import EncounterRecord, Note
 from onnx_models import EngineError, ModelInfo, NoteCoder, NoteReading
@@ -156,6 +160,7 @@ class Application:
         self.settings = settings
         self.store = store
         self.reviewer = Reviewer(coder, knowledge, recent=RecentReadings(seconds=settings.remember_minutes * 60))
+        self.audit = AuditTrail(store.engine, AuditKey.load(store.engine, settings.audit_key))
         self.calls = Calls()
         self._backlog = Backlog(self.reviewer.read_ahead, self.calls) if settings.remember_minutes else None
 
@@ -167,7 +172,7 @@ class Application:
             ConfigurationError: a setting doesn't fit this machine.
             CodeSetError: a table is damaged.
         """
-        store = ReviewStore(settings.database_url, handle_hours=settings.handle_hours)
+        store = ReviewStore(settings.database_url, handle_hours=settings.handle_hours, data_keys=settings.data_keys)
         reviewer = Reviewer.load(threads=settings.threads, provider=settings.provider)
         warm_up()  # as with the engine: the first call shouldn't wait for what every call uses
         application = cls(settings, reviewer.coder, reviewer.knowledge, store)
@@ -200,9 +205,50 @@ class Application:
         with self.calls.one():  # not every review is made within a request
             return self.reviewer.review(record, deadline=deadline, later=self._backlog.add if self._backlog else None)
 
-    def keep(self, tenant: str, document: dict[str, Any], cards: Iterable[CardIssued] = ()) -> None:
-        """Keep a review without the words of its notes, and the cards drawn from it."""
-        self.store.keep(tenant, without_text(document), tuple(cards))
+    def keep(
+        self,
+        tenant: str,
+        document: dict[str, Any],
+        cards: Iterable[CardIssued] = (),
+        *,
+        record: EncounterRecord | None = None,
+        client: str | None = None,
+        user: str | None = None,
+        service: str | None = None,
+    ) -> None:
+        """Keep a review without the words of its notes, and the cards drawn from it; audit the answer with the hashes of the record it was made from.
+
+        `client` is the EHR that called, `user` the person at it, `service` the CDS service.
+        """
+        details: dict[str, Any] = {"document": document_hash(document), **basis(self.reviewer.model, self.provider)}
+        details["codeSets"] = [s["version"] for s in document["codeSets"]]
+        if record is not None:
+            inputs = inputs_of(record)
+            details["inputs"] = {"record": inputs.record, "notes": dict(inputs.notes)}
+        if service:
+            details["service"] = service
+        told = Event(Kind.ANSWER, tenant, client, user, document["patient"].rsplit("/", 1)[-1], f"Review/{document['id']}", details=details)
+        self.store.keep(tenant, without_text(document), tuple(cards), also=lambda connection: self.audit.append(connection, told))
+
+    def opened(self, tenant: str, review_id: str, *, client: str | None = None, user: str | None = None) -> dict[str, Any]:
+        """Return a kept review and audit that it was read.
+
+        Raises:
+            NotFoundError: this tenant has none of that id.
+        """
+        document = self.store.get(tenant, review_id)
+        self.audit.record(Event(Kind.READ, tenant, client, user, document["patient"].rsplit("/", 1)[-1], f"Review/{review_id}"))
+        return document
+
+    def record_feedback(self, tenant: str, service: str, feedback: Sequence[Feedback], *, client: str | None = None) -> None:
+        """Keep what became of cards, and audit it."""
+
+        def also(connection: Connection) -> None:
+            for item in feedback:
+                details = {"service": service, "decision": item.outcome}
+                self.audit.append(connection, Event(Kind.DECISION, tenant, client, subject=f"Card/{item.card[:64]}", details=details))
+
+        self.store.record_feedback(tenant, service, feedback, also=also)
 
 
 def by_priority(record: EncounterRecord) -> list[Note]:

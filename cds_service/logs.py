@@ -6,8 +6,11 @@ import json
 import logging
 import sys
 import traceback
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
+
+correlation: ContextVar[str] = ContextVar("correlation", default="")  # names the request that is being answered, in every line and in the audit
 
 
 class JsonLines(logging.Formatter):
@@ -21,6 +24,8 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
+        if named := correlation.get():
+            line["request"] = named
         line |= getattr(record, "fields", {})
         if record.exc_info and record.exc_info[1]:
             line |= told_of(record.exc_info[1])

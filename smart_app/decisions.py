@@ -15,6 +15,7 @@ from sqlalchemy import DateTime, Engine, Index, String, UniqueConstraint, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
+from cds_service.audit import Event, Kind, audited
 from smart_app.database import Base
 from smart_app.errors import DecisionConflict
 
@@ -113,6 +114,14 @@ class _Row(Base):
         Index("smart_decision_of_encounter", "tenant", "patient", "encounter", "id"),
         {"info": {"kept_from": "at"}},
     )
+
+
+def _told(row: _Row) -> Event:
+    details = {"action": row.action, "review": row.review_id}
+    return Event(Kind.DECISION, row.tenant, "smart", row.user, row.patient.rsplit("/", 1)[-1], f"Decision/{row.id}", details=details)
+
+
+audited(_Row, _told)
 
 
 class Decisions:

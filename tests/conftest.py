@@ -172,15 +172,20 @@ def cluster() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def postgres_url(cluster: str) -> str:
-    """The URL of a new, empty PostgreSQL database."""
+def new_database(cluster: str) -> str:
+    """Add an empty database to a cluster and return its URL."""
     name = f"t{uuid4().hex[:12]}"
     engine = create_engine(cluster, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
     engine.dispose()
     return cluster.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def postgres_url(cluster: str) -> str:
+    """The URL of a new, empty PostgreSQL database."""
+    return new_database(cluster)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, delete, select, text
+from sqlalchemy import Connection, Engine, delete, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import sessionmaker
 
@@ -18,6 +18,8 @@ from cds_service.store.cipher import Cipher, cipher_for
 from cds_service.store.engine import open_engine, writing
 from cds_service.store.migrate import upgrade
 from cds_service.store.schema import CardRow, FeedbackRow, HandleRow, ReviewRow
+
+Also = Callable[[Connection], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,8 @@ class ReviewStore:
             return False
         return True
 
-    def keep(self, tenant: str, document: Mapping[str, Any], cards: Sequence[CardIssued] = ()) -> None:
-        """Keep a review, as `without_text` made it, and the cards that were drawn from it."""
+    def keep(self, tenant: str, document: Mapping[str, Any], cards: Sequence[CardIssued] = (), *, also: Also | None = None) -> None:
+        """Keep a review, as `without_text` made it, and the cards that were drawn from it; `also` runs in the same transaction."""
         with self._writes.begin() as session:
             session.merge(
                 ReviewRow(
@@ -103,6 +105,9 @@ class ReviewStore:
             session.flush()
             for c in cards:
                 session.add(CardRow(uuid=c.uuid, tenant=tenant, service=c.service, topic=c.topic, review_id=document["id"], suggestions=dict(c.suggestions)))
+            session.flush()
+            if also is not None:
+                also(session.connection())
 
     def get(self, tenant: str, review_id: str) -> dict[str, Any]:
         """Return a kept review; raises NotFoundError if this tenant has none of that id."""
@@ -143,8 +148,8 @@ class ReviewStore:
                 raise NotFoundError("This link doesn't open a review here.", "Open the chart again and use the link of a new card.", field="appContext")
             return row.review_id
 
-    def record_feedback(self, tenant: str, service: str, feedback: Sequence[Feedback]) -> None:
-        """Keep what became of cards. A repeat for the same card is kept as well: the last one counts."""
+    def record_feedback(self, tenant: str, service: str, feedback: Sequence[Feedback], *, also: Also | None = None) -> None:
+        """Keep what became of cards; `also` runs in the same transaction. A repeat for the same card is kept as well: the last one counts."""
         received = _now()
         with self._writes.begin() as session:
             session.add_all(
@@ -162,6 +167,9 @@ class ReviewStore:
                 )
                 for f in feedback
             )
+            session.flush()
+            if also is not None:
+                also(session.connection())
 
     def feedback_on(self, tenant: str, card: str) -> tuple[Feedback, ...]:
         """Return all feedback on a card, oldest first."""

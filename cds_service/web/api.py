@@ -23,7 +23,7 @@ def blueprint(application: Application, metrics: Metrics) -> Blueprint:
         record = read_input(json_body(), today=application.reviewer.now().date())
         found = application.review(record, deadline=g.arrival + settings.api_budget_ms / 1000)
         document = to_document(found)
-        application.keep(client.tenant, document)
+        application.keep(client.tenant, document, record=record, client=client.name)
         metrics.count_notes(found)
         g.told = {"client": client.name, "notesRead": len(found.coverage.notes_read), "notesSkipped": len(found.coverage.notes_skipped)}
         return jsonify(document)
@@ -31,6 +31,6 @@ def blueprint(application: Application, metrics: Metrics) -> Blueprint:
     @routes.get("/reviews/<review_id>")
     def kept(review_id: str) -> Response:
         client = calling_client(settings)
-        return jsonify(application.store.get(client.tenant, review_id))
+        return jsonify(application.opened(client.tenant, review_id, client=client.name))
 
     return routes

@@ -103,7 +103,7 @@ def test_the_database_holds_no_note_text(make_application: Callable[..., Applica
     document = json.dumps(application.store.latest("open" if application.settings.clients else "default", "1", "e1"))
     assert "J44" in document
     assert "DocumentReference/d1" in document
-    assert "DocumentReference/d1" not in dump  # sealed
+    assert "rationale" not in dump  # sealed
     for secret in ("Quillfeather", "Xanthippe", "obstructive pulmonary disease, seen", handle):
         assert secret not in dump
         assert secret not in document
