@@ -55,7 +55,8 @@ def blueprint(application: Application, registry: Registry, metrics: Metrics) ->
         review = application.review(record, deadline=deadline)
         finding = Finding(asked, record, review, application.coder.read)
         cards = with_coverage(service.draw(finding), finding)
-        application.keep(client.tenant, to_document(review), [_issued(c, service) for c in cards])
+        issued = [_issued(c, service) for c in cards]
+        application.keep(client.tenant, to_document(review), issued, record=record, client=client.name, user=asked.context.user_id, service=service.id)
         metrics.count_notes(review)
         for card in cards:
             metrics.cards.labels(service.id, card.topic.value).inc()
@@ -70,7 +71,7 @@ def blueprint(application: Application, registry: Registry, metrics: Metrics) ->
         client = calling_client(settings)
         service = registry.find(service_id)
         items = read_feedback(json_body())
-        application.store.record_feedback(client.tenant, service.id, items)
+        application.record_feedback(client.tenant, service.id, items, client=client.name)
         g.told = {"service": service.id, "client": client.name, "feedback": len(items)}
         return Response(status=200)
 
