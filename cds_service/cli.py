@@ -17,6 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # name -> (where it is, what it does)
 COMMANDS = {
     "serve": ("cds_service.commands.serve:serve", "Run the service: CDS Hooks, the API and the SMART app."),
+    "client": ("cds_service.commands.client:client", "Clients that may call: EHRs and coding systems, and keys of the API."),
     "demo": ("cds_service.demo.command:demo", "Run a FHIR server, an EHR page with an authorisation server, and the service, with synthetic patients."),
     "code": ("cds_service.commands.code:code", "Code the note in FILE, or on standard input where FILE is -."),
     "codeset": ("cds_service.review.command:codeset", "Code sets: which releases are at hand, and whether codes are valid on a date."),

@@ -21,6 +21,7 @@ class Base(DeclarativeBase):
 
 def every_table() -> MetaData:
     """Return the metadata with the tables of the service, the audit and every plug-in."""
+    import cds_service.access.schema
     import cds_service.audit.schema  # noqa: F401 - it declares its tables on our base
 
     for entry in metadata.entry_points(group=PLUGINS):
