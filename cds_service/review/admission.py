@@ -17,6 +17,7 @@ from cds_service.review.guidelines.support import GUIDELINES, together
 from cds_service.review.model import Evidence, EvidenceKind, Rationale
 from cds_service.review.sequencing import may_be_first
 from cds_service.review.sheet import Line
+from onnx_models.reading import Experiencer, Polarity, Temporality
 
 YES, NO, UNKNOWN, UNDETERMINED, EXEMPT = "Y", "N", "U", "W", "1"
 _SOURCE = f"{GUIDELINES}, Appendix I"
@@ -73,12 +74,17 @@ def _indicator(line: Line, case: Case, *, first: bool) -> tuple[str, str, str]:
         (NO, "not_on_admission", "not-present", "The documentation says that it began during the stay."),
         (YES, "present_on_admission", "documented", "The documentation says that it was present on admission."),
     ):
-        if together(case.said(cue), line.evidence, case):
+        if together(case, cue, line.evidence):
             return indicator, rule, text
     if table.is_lasting(line.code, case.codes):
         return YES, "lasting", "A chronic or congenital condition is present on admission even where it is diagnosed during the stay."
     if any(_at_admission(e, case) for e in line.evidence):
         return YES, "at-admission", "It is documented in what the patient came with."
+    suspected, symptom = _foreshadowed(line, case)
+    if suspected:
+        return YES, "suspected", "It was suspected, or named less exactly, at admission, and confirmed later."
+    if symptom:
+        return YES, "symptom", f"It explains a symptom that the patient came with ({symptom})."
     if first and may_be_first(line.code, case.codes):
         return YES, "principal", "The principal diagnosis is what occasioned the admission."
     return UNKNOWN, "insufficient", "Only later notes name it, and none says when it began: the provider is asked."
@@ -92,6 +98,22 @@ def _at_admission(evidence: Evidence, case: Case) -> bool:
         return bool(start and day and day <= start)
     title = next((n.title.lower() for n in case.notes if n.source == evidence.source), "")
     return evidence.section in _BEFORE or any(word in title for word in _ADMITTING) or bool(start and day and day <= start)
+
+
+def _foreshadowed(line: Line, case: Case) -> tuple[bool, str | None]:
+    """Return whether notes of the admission name the same category, however doubtfully, and the symptom they name that belongs to the diagnosis."""
+    symptom = None
+    for statement in case.statements:
+        assertion, code = statement.mention.assertion, statement.likeliest
+        if assertion.polarity is Polarity.NEGATED or assertion.experiencer is not Experiencer.PATIENT or not code:
+            continue
+        same = code[:3] == line.code[:3] and assertion.temporality is Temporality.CURRENT
+        belongs = symptom is None and assertion.is_asserted and any(case.knowledge.integral.holders(code, (line,)))
+        if (same or belongs) and _at_admission(statement.evidence, case):
+            if same:
+                return True, None
+            symptom = case.codes.title(code)
+    return False, symptom
 
 
 def indicators(lines: Iterable[Line]) -> dict[str, str]:

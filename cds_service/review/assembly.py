@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from cds_service.review.case import Case
+from cds_service.review.edits import PayerView
+from cds_service.review.meat import meat
 from cds_service.review.model import (
-    ClaimFinding,
     CodeAssignment,
     CodeSetUsed,
     CodingReview,
     DocumentationQuery,
+    HccCategory,
     ModelUsed,
     NotCoded,
     ReviewCoverage,
@@ -29,7 +31,7 @@ def assembled(
     lines: Sequence[Line],
     left_out: Sequence[NotCoded],
     queries: Sequence[DocumentationQuery],
-    findings: Sequence[ClaimFinding],
+    payer: PayerView,
     *,
     id: str,
     created: datetime,
@@ -39,6 +41,8 @@ def assembled(
 ) -> CodingReview:
     """Return the review of a case whose codes are settled and in order."""
     codes = case.codes
+    model_of_risk = in_force(case.knowledge.risk, case.on)
+    categories = model_of_risk.among([line.code for line in lines]) if model_of_risk else {}
     return CodingReview(
         id=id,
         created=created,
@@ -47,18 +51,18 @@ def assembled(
         setting=case.record.setting.value,
         code_sets=(CodeSetUsed(codes.system, codes.version, codes.effective_from, codes.effective_to),),
         model=model,
-        diagnoses=tuple(_assignment(case, line, first=at == 0) for at, line in enumerate(lines)),
+        diagnoses=tuple(_assignment(case, line, categories.get(line.code, ()), payer, first=at == 0) for at, line in enumerate(lines)),
         not_coded=_unique(left_out, {line.code for line in lines}),
         queries=tuple(queries),
-        claim_findings=tuple(findings),
+        claim_findings=payer.findings,
+        grouping=payer.grouping,
         coverage=ReviewCoverage(tuple(n.source for n in case.notes), tuple(skipped), tuple(_warnings(case))),
         timing_ms=tuple(timing_ms),
     )
 
 
-def _assignment(case: Case, line: Line, *, first: bool) -> CodeAssignment:
+def _assignment(case: Case, line: Line, categories: tuple[HccCategory, ...], payer: PayerView, *, first: bool) -> CodeAssignment:
     codes = case.codes
-    model = in_force(case.knowledge.risk, case.on)
     return CodeAssignment(
         code=line.code,
         system=codes.system,
@@ -70,7 +74,9 @@ def _assignment(case: Case, line: Line, *, first: bool) -> CodeAssignment:
         rationale=line.rationale,
         alternatives=line.alternatives,
         attributes=line.attributes,
-        hcc=model.of(line.code) if model else (),
+        hcc=categories,
+        meat=meat(line, case) if categories else (),
+        complication=payer.complications.get(line.code),
         present_on_admission=line.admission,
     )
 

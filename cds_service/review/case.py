@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -59,6 +59,7 @@ class Case:
     statements: tuple[Statement, ...]  # in order of place
     _said: dict[str, tuple[Evidence, ...]] = field(default_factory=dict, repr=False, compare=False)
     _lowered: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    _placed: dict[tuple[str, str], tuple[list[int], list[Evidence]]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def inpatient(self) -> bool:
@@ -77,12 +78,21 @@ class Case:
     def said(self, cue: str) -> tuple[Evidence, ...]:
         """Return every place where the wording `cue` of the table stands, however asserted, oldest note first."""
         if cue not in self._said:
-            self._said[cue] = tuple(self._find(cue))
+            self._said[cue] = tuple(self._find(cue, self.notes))
         return self._said[cue]
 
     def asserted(self, cue: str) -> tuple[Evidence, ...]:
         """Return the places where the wording is said of the patient, now and without doubt."""
         return tuple(e for e in self.said(cue) if e.assertion and e.assertion.is_asserted)
+
+    def between(self, cue: str, source: str, begin: int, end: int) -> tuple[Evidence, ...]:
+        """Return the places of a wording that begin within a stretch of one note. Their assertion isn't judged."""
+        if (cue, source) not in self._placed:
+            notes = [n for n in self.notes if n.source == source]
+            here = sorted(self._find(cue, notes, judged=False), key=lambda e: e.begin or 0)
+            self._placed[cue, source] = ([e.begin or 0 for e in here], here)
+        begins, here = self._placed[cue, source]
+        return tuple(here[bisect_left(begins, begin) : bisect_left(begins, end)])
 
     def text(self, source: str) -> str:
         """Return the text of a read note."""
@@ -103,12 +113,12 @@ class Case:
             return False
         return sentence.end - evidence.end <= _ITEM or self.text(evidence.source)[evidence.end : evidence.end + 1] in _ITEM_ENDS
 
-    def _find(self, cue: str) -> Iterable[Evidence]:
-        for note in self.notes:
+    def _find(self, cue: str, notes: Iterable[Note], *, judged: bool = True) -> Iterable[Evidence]:
+        for note in notes:
             if note.source not in self._lowered:
                 self._lowered[note.source] = lower(note.text)
             sha256 = self.sha256[note.source]
-            for found in self.knowledge.cues.find(cue, self._lowered[note.source], note.text, self.readings[note.source]):
+            for found in self.knowledge.cues.find(cue, self._lowered[note.source], note.text, self.readings[note.source], judged=judged):
                 words = note.text[found.begin : found.end]
                 yield Evidence(EvidenceKind.NOTE, note.source, words, found.begin, found.end, found.section, found.assertion, sha256, note.date)
 

@@ -24,7 +24,7 @@ class Found:
     end: int
     section: str
     sentence: Sentence
-    assertion: Assertion
+    assertion: Assertion | None  # None where it wasn't asked for
 
 
 class Cues:
@@ -47,8 +47,8 @@ class Cues:
     def __contains__(self, name: str) -> bool:
         return name in self._patterns
 
-    def find(self, name: str, lowered: str, text: str, reading: NoteReading) -> Iterator[Found]:
-        """Yield the occurrences of a cue in a note, each with its assertion.
+    def find(self, name: str, lowered: str, text: str, reading: NoteReading, *, judged: bool = True) -> Iterator[Found]:
+        """Yield the occurrences of a cue in a note, each with its assertion where `judged`.
 
         Args:
             name: name of the cue.
@@ -63,7 +63,7 @@ class Cues:
                 continue
             sentence = reading.sentences[at]
             section = section_at(reading.sections, match.start()).kind
-            assertion = judge(text, (sentence.begin, sentence.end), match.span(), section).assertion
+            assertion = judge(text, (sentence.begin, sentence.end), match.span(), section).assertion if judged else None
             yield Found(*match.span(), section, sentence, assertion)
 
 

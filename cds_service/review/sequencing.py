@@ -32,7 +32,7 @@ _STATUS = tuple(f"Z{n}" for n in range(14, 100) if f"Z{n}" not in ("Z34", "Z38",
 def sequenced(sheet: Sheet, case: Case) -> tuple[Line, ...]:
     """Return the lines of a sheet in the order of a claim, the principal or first-listed diagnosis first."""
     wished = sorted(sheet, key=lambda line: _key(line, case))
-    before = {line.code: _predecessors(line, wished, case.codes) for line in wished}
+    before = _predecessors(wished, case.codes)
     ordered: dict[str, Line] = {}
     for line in wished:
         _place(line, before, ordered, ())
@@ -59,16 +59,21 @@ def _place(line: Line, before: Mapping[str, Sequence[Line]], ordered: dict[str, 
     ordered[line.code] = line
 
 
-def _predecessors(line: Line, lines: Sequence[Line], codes: CodeSet) -> list[Line]:
-    """Return the lines that the notes of the tabular list put before `line`."""
-    code, first, manifest = line.code, coded_first(codes, line.code), codes.is_manifestation(line.code)
-    return [
-        other
-        for other in lines
-        if (other.code in first or code in coded_after(codes, other.code) or (manifest and is_etiology(codes, other.code, code)))
-        and other.code != code
-        and code not in coded_first(codes, other.code)
-    ]
+def _predecessors(lines: Sequence[Line], codes: CodeSet) -> dict[str, list[Line]]:
+    """Return, for each code, the lines that the notes of the tabular list put before it."""
+    first = {line.code: spans for line in lines if (spans := coded_first(codes, line.code))}
+    after = {line.code: spans for line in lines if (spans := coded_after(codes, line.code))}
+
+    def precedes(one: str, other: str, manifest: bool) -> bool:
+        named = (other in first and one in first[other]) or (one in after and other in after[one]) or (manifest and is_etiology(codes, one, other))
+        return named and one != other and not (one in first and other in first[one])
+
+    found: dict[str, list[Line]] = {}
+    for line in lines:
+        code, manifest = line.code, codes.is_manifestation(line.code)
+        candidates = lines if manifest or code in first else [other for other in lines if other.code in after]
+        found[code] = [other for other in candidates if precedes(other.code, code, manifest)]
+    return found
 
 
 def _key(line: Line, case: Case) -> tuple[object, ...]:

@@ -69,7 +69,12 @@ _ATTRIBUTES = _object(
 )
 
 _HCC = _object(
-    {"model": _word("Risk-adjustment model."), "category": _word("Category."), "label": _word("Name of the category.")},
+    {
+        "model": _word("Risk-adjustment model."),
+        "category": _word("Category."),
+        "label": _word("Name of the category."),
+        "containedIn": _word("Category of this review that takes its place by the model's hierarchy."),
+    },
     ["model", "category", "label"],
     "A risk-adjustment category, for the coder.",
 )
@@ -88,6 +93,19 @@ _ASSIGNMENT = _object(
         "attributes": {"$ref": "#/components/schemas/Attributes"},
         "hcc": _list("HccCategory", "Risk-adjustment categories."),
         "source": _word("What supports it.", "note", "structured", "both"),
+        "meat": {
+            "type": "array",
+            "description": "For diagnoses with a category: documentation of this encounter that it was monitored, evaluated, assessed or treated.",
+            "items": _object(
+                {
+                    "element": _word("Which.", "monitored", "evaluated", "assessed", "treated"),
+                    "evidence": _list("Evidence", "Never empty.", least=1),
+                },
+                ["element", "evidence"],
+                "One element of support.",
+            ),
+        },
+        "complication": _word("Inpatients, secondary diagnoses: complication or comorbidity, for the coder.", "CC", "MCC"),
         "presentOnAdmission": _word("Inpatients: yes, no, unknown, clinically undetermined, exempt (Appendix I).", "Y", "N", "U", "W", "1"),
     },
     ["code", "system", "display", "confidence", "billable", "evidence", "rationale", "source"],
@@ -131,10 +149,40 @@ _CLAIM_FINDING = _object(
         "explanation": _word("What stands against the claim."),
         "remedy": _word("What would settle it."),
         "severity": _word("Severity.", "warning", "critical"),
+        "effectiveFrom": {"type": "string", "format": "date", "description": "First day of the table or entry."},
+        "effectiveTo": {"type": "string", "format": "date", "description": "Last day of the table or entry; absent while in force."},
+        "reasonCode": _word("Claim adjustment reason code that a remittance would carry, with remark code where one belongs to it."),
+        "denial": _word("Why the claim would be denied."),
         "orders": {"type": "array", "items": {"type": "string"}, "description": "References of the orders it is about, where it is about orders."},
     },
     ["edit", "codes", "table", "version", "explanation", "remedy", "severity"],
     "An edit that a payer would apply, for the coder.",
+)
+
+_GROUP = _object(
+    {
+        "code": _word("MS-DRG."),
+        "title": _word("Title."),
+        "majorCategory": _word("Major diagnostic category."),
+        "severity": _word("What the secondary diagnoses bring.", "none", "CC", "MCC"),
+        "drivenBy": {"type": "array", "items": {"type": "string"}, "description": "Secondary diagnoses that count."},
+    },
+    ["code", "title", "majorCategory", "severity"],
+    "A group.",
+)
+
+_GROUPING = _object(
+    {
+        "system": _word("Name of the system."),
+        "version": _word("Release."),
+        "effectiveFrom": {"type": "string", "format": "date"},
+        "effectiveTo": {"type": "string", "format": "date"},
+        "before": _GROUP,
+        "after": _GROUP,
+        "source": _word("Software that grouped."),
+    },
+    ["system", "version", "effectiveFrom", "after"],
+    "Inpatients: the MS-DRG by the chart's own diagnoses, and by those of the review, for the coder.",
 )
 
 _REVIEW = _object(
@@ -169,6 +217,7 @@ _REVIEW = _object(
         "notCoded": _list("NotCoded", "What was found and left out, and why."),
         "queries": _list("DocumentationQuery", "Gaps in the documentation."),
         "claimFindings": _list("ClaimFinding", "Edits, for the coder."),
+        "grouping": _GROUPING,
         "coverage": _object(
             {
                 "notesRead": {"type": "array", "items": {"type": "string"}},

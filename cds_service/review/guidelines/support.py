@@ -40,10 +40,10 @@ def beside(found: Iterable[Evidence], words: Iterable[Evidence], *, before: int,
     return tuple(f for f in found if any(f.source == source and _reaches(f, begin, end, before, after) for source, begin, end in places))
 
 
-def together(found: Iterable[Evidence], words: Iterable[Evidence], case: Case) -> tuple[Evidence, ...]:
-    """Return those of `found` that stand in one sentence, or one item of a list, with one of `words`."""
-    sentences = {(w.source, case.sentence(w)) for w in words if w.begin is not None}
-    return tuple(f for f in found if (f.source, case.sentence(f)) in sentences)
+def together(case: Case, cue: str, words: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Return the places of a wording, their assertion not judged, that stand in one sentence or one item of a list with one of `words`."""
+    sentences = dict.fromkeys((w.source, sentence) for w in words if (sentence := case.sentence(w)))
+    return tuple(e for source, sentence in sentences for e in case.between(cue, source, sentence.begin, sentence.end))
 
 
 def _reaches(found: Evidence, begin: int, end: int, before: int, after: int) -> bool:
