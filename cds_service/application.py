@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -81,7 +82,7 @@ class Reviewer:
     recent: RecentReadings = field(default_factory=RecentReadings)
 
     @classmethod
-    def load(cls, *, threads: int = 2, provider: str = "auto") -> Reviewer:
+    def load(cls, *, threads: int = 2, provider: str = "auto", claim_tables: Path | None = None) -> Reviewer:
         """Load model and tables.
 
         Raises:
@@ -93,7 +94,7 @@ class Reviewer:
         except EngineError as error:
             raise ConfigurationError(error.message, error.remedy) from error
         coder.read(_WARM_UP)  # the first reading sets up buffers; a user shouldn't wait for that
-        return cls(coder, Knowledge.load())
+        return cls(coder, Knowledge.load(claim_tables))
 
     @property
     def model(self) -> ModelUsed:
@@ -173,7 +174,7 @@ class Application:
             CodeSetError: a table is damaged.
         """
         store = ReviewStore(settings.database_url, handle_hours=settings.handle_hours, data_keys=settings.data_keys)
-        reviewer = Reviewer.load(threads=settings.threads, provider=settings.provider)
+        reviewer = Reviewer.load(threads=settings.threads, provider=settings.provider, claim_tables=settings.claim_tables)
         warm_up()  # as with the engine: the first call shouldn't wait for what every call uses
         application = cls(settings, reviewer.coder, reviewer.knowledge, store)
         _LOG.info("model loaded", extra={"fields": {"provider": application.provider, "model": reviewer.model.name, "version": reviewer.model.version}})

@@ -136,3 +136,10 @@ def test_origin(url: str, origin: str) -> None:
 def test_loopback(host: str, loopback: bool) -> None:
     """Only this machine itself."""
     assert is_loopback(host) is loopback
+
+
+def test_the_folder_of_claim_tables_must_exist(tmp_path: Path) -> None:
+    """A path that is no folder is named; one that is, becomes the setting."""
+    with pytest.raises(ConfigurationError, match="claim_tables"):
+        Settings.load(environ={"MARGINALIA_CLAIM_TABLES": str(tmp_path / "nowhere")})
+    assert Settings.load(environ={"MARGINALIA_CLAIM_TABLES": str(tmp_path)}).claim_tables == tmp_path
