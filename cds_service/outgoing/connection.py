@@ -68,13 +68,19 @@ class _Guarded(HTTPConnection):
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
         limit = self.timeout if isinstance(self.timeout, int | float) else _LONGEST_S
-        watch = threading.Timer(limit, _shut, [self.sock])
+        late = threading.Event()
+        watch = threading.Timer(limit, _shut, [self.sock, late])
         watch.daemon = True
         watch.start()
         try:
-            return super().getresponse()
+            response = super().getresponse()
         finally:
             watch.cancel()
+        if late.is_set():  # a head that was cut off reads like a short one
+            response.close()
+            self.close()
+            raise TimeoutError("the head of the answer didn't come to its end in time")
+        return response
 
 
 class _GuardedTls(_Guarded, HTTPSConnection):
@@ -102,6 +108,7 @@ class GuardedAdapter(HTTPAdapter):
         self.poolmanager = manager
 
 
-def _shut(opened: socket.socket | None) -> None:
+def _shut(opened: socket.socket | None, late: threading.Event) -> None:
+    late.set()
     with suppress(OSError, AttributeError):
         opened.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
