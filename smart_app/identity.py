@@ -18,6 +18,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from cds_service.outgoing import GuardedSession
 from smart_app.discovery import ServerMetadata
 from smart_app.errors import LaunchRefused
 from smart_app.keys import read_key_set
@@ -41,7 +42,10 @@ class Person:
 class IdTokens:
     """Verifies id_tokens and remembers the keys of their issuers. Safe to share between threads."""
 
-    def __init__(self, *, timeout_s: float, lifetime_s: float = 600.0, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, *, timeout_s: float, lifetime_s: float = 600.0, clock: Callable[[], float] = time.time, session: GuardedSession | None = None
+    ) -> None:
+        self._session = session
         self._timeout_s = timeout_s
         self._lifetime_s = lifetime_s
         self._clock = clock
@@ -91,11 +95,11 @@ class IdTokens:
         if known and known[0] > self._clock() and not again:
             return known[1], False
         document = get_json(
-            f"{issuer.rstrip('/')}/.well-known/openid-configuration", timeout_s=self._timeout_s, what="openid-configuration"
+            f"{issuer.rstrip('/')}/.well-known/openid-configuration", timeout_s=self._timeout_s, what="openid-configuration", session=self._session
         )
         if document.get("issuer") != issuer:
             raise _refused()  # OpenID Connect Discovery 4.3: the document must name the issuer that was asked
-        keys = read_key_set(get_json(str(document.get("jwks_uri", "")), timeout_s=self._timeout_s, what="JWK set"))
+        keys = read_key_set(get_json(str(document.get("jwks_uri", "")), timeout_s=self._timeout_s, what="JWK set", session=self._session))
         with self._lock:
             self._keys[issuer] = (self._clock() + self._lifetime_s, keys)
         return keys, True

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
+from cds_service.outgoing import GuardedSession
 from cds_service.review.codeset import CodeSet
 from cds_service.review.knowledge import Knowledge
 from smart_app.arrangement import Arrangements
@@ -53,13 +54,14 @@ class Services:
         return self._searches.setdefault(release.version, CodeSearch(release))
 
     @classmethod
-    def build(cls, settings: SmartSettings, reviewer: Reviewer, knowledge: Knowledge) -> Services:
-        """Open the database and load the keys; raises ConfigurationError."""
+    def build(cls, settings: SmartSettings, reviewer: Reviewer, knowledge: Knowledge, session: GuardedSession | None = None) -> Services:
+        """Open the database and load the keys; `session` carries the calls to EHRs' authorisation servers. Raises ConfigurationError."""
         words = reviewer.store.cipher
         engine = open_database(settings.database_url or _FALLBACK_DATABASE, words)
         sessions = Sessions(engine, cipher(settings.session_key), minutes=settings.session_minutes)
         keys = SigningKeys.load(settings.private_key)
-        launcher = Launcher(settings, sessions, Discovery(timeout_s=settings.timeout_s), IdTokens(timeout_s=settings.timeout_s), keys)
+        discovery = Discovery(timeout_s=settings.timeout_s, session=session)
+        launcher = Launcher(settings, sessions, discovery, IdTokens(timeout_s=settings.timeout_s, session=session), keys)
         return cls(
             settings,
             engine,

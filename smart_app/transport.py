@@ -7,14 +7,15 @@ from collections.abc import Mapping
 
 import requests
 
+from cds_service.outgoing import AddressPolicy, GuardedSession, TooMuch
 from smart_app.errors import ServerFailure
 from smart_app.settings import is_safe_url
 
 _MAX_BYTES = 1_000_000  # the documents read here have a few kilobytes
 
 
-def get_json(url: str, *, timeout_s: float, what: str) -> Mapping[str, object]:
-    """Return the JSON object at `url`; `what` names it in messages. Raises ServerFailure.
+def get_json(url: str, *, timeout_s: float, what: str, session: GuardedSession | None = None) -> Mapping[str, object]:
+    """Return the JSON object at `url`; `what` names it in messages, `session` decides which addresses may be called. Raises ServerFailure.
 
     A redirect is an error: it could lead to another host than the one that was allow-listed.
     """
@@ -25,20 +26,20 @@ def get_json(url: str, *, timeout_s: float, what: str) -> Mapping[str, object]:
             "Ask the EHR's administrator to publish an https URL.",
         )
     try:
-        with requests.get(
-            url, headers={"Accept": "application/json"}, timeout=timeout_s, allow_redirects=False, stream=True
-        ) as response:
+        guarded = session or GuardedSession(lambda _: True, AddressPolicy.for_origins([url]))
+        with guarded.get(url, headers={"Accept": "application/json"}, timeout=timeout_s, allow_redirects=False, stream=True) as response:
             if response.status_code != 200:
                 raise _bad(what, f"answered with status {response.status_code}")
-            body = response.raw.read(_MAX_BYTES + 1, decode_content=True)
+            response.largest = _MAX_BYTES  # type: ignore[attr-defined]
+            body = response.content
+    except TooMuch as error:
+        raise _bad(what, "is larger than 1 MB") from error
     except requests.RequestException as error:
         raise ServerFailure(
             "smart.unreachable",
             f"The EHR's {what} can't be reached.",
             "Try again in a minute; if it stays so, tell the EHR's administrator.",
         ) from error
-    if len(body) > _MAX_BYTES:
-        raise _bad(what, "is larger than 1 MB")
     return parse_object(body, what)
 
 
