@@ -49,8 +49,19 @@ class Store(Protocol):
         """Return the id of the review that a card's handle opens; raises NotFoundError."""
 
 
+class Coder(Protocol):
+    """What the app needs of the engine."""
+
+    def read(self, text: str) -> Any:
+        """Read words as the engine reads a note."""
+
+
 class Reviewer(Protocol):
     """What the app needs of the service."""
+
+    @property
+    def coder(self) -> Coder:
+        """The engine."""
 
     @property
     def store(self) -> Store:

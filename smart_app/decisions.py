@@ -177,6 +177,14 @@ class Decisions:
         """Return the decision that stands for each code of an encounter, whichever of its reviews suggested the code."""
         return _standing(self.history(tenant, patient, encounter))
 
+    def standing_of_all(self, tenant: str) -> dict[tuple[str, str], dict[str, Decision]]:
+        """Return the decisions that stand for every encounter of a tenant, by patient and encounter ("" where there is none)."""
+        histories: dict[tuple[str, str], list[Decision]] = {}
+        with self._make() as db:
+            for row in db.scalars(select(_Row).where(_Row.tenant == tenant).order_by(_Row.id)):
+                histories.setdefault((row.patient, row.encounter), []).append(_decision(row))
+        return {key: _standing(history) for key, history in histories.items()}
+
     def history(self, tenant: str, patient: str, encounter: str | None) -> tuple[Decision, ...]:
         """Return every decision on an encounter, oldest first, with those that were taken back."""
         with self._make() as db:

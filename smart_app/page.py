@@ -17,6 +17,7 @@ from smart_app.cards import CardTold, last_word
 from smart_app.charts import Chart, age, evidences
 from smart_app.decisions import Decision
 from smart_app.highlight import Excerpt, Line, lines
+from smart_app.queries import QueryStep, Step
 from smart_app.results import Drug, Finding, Result, drugs, findings, results
 from smart_app.roles import Role
 
@@ -52,6 +53,7 @@ _LEFT_OUT = (
     ("integral", "Part of another condition"),
     ("excluded", "Excluded beside another code"),
 )
+_QUERY_STATES = {Step.SEND: "sent", Step.ANSWER: "answered", Step.CLOSE: "closed", Step.REOPEN: "open"}
 _ATTRIBUTES = {"laterality": "Side", "acuity": "Acuity", "severity": "Severity", "stage": "Stage", "episode": "Encounter", "control": "Control"}
 
 
@@ -120,6 +122,14 @@ class QueryCard:
     quotes: tuple[Quote, ...]
     options: tuple[str, ...]
     reference: str
+    id: str = ""  # of the query in its review; the same in a newer review
+    last: QueryStep | None = None  # what became of it
+    recipient: str = ""  # who wrote the words it rests on
+
+    @property
+    def state(self) -> str:
+        """ "open", "sent", "answered" or "closed"."""
+        return _QUERY_STATES[self.last.step] if self.last else "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +187,16 @@ class Page:
         return sum(card.decision is not None for card in self.codes)
 
     @property
+    def last_step(self) -> int:
+        """The newest step on any query that the page shows."""
+        return max((q.last.id for q in self.queries if q.last), default=0)
+
+    @property
+    def open_queries(self) -> int:
+        """How many queries are neither answered nor closed."""
+        return sum(q.state in ("open", "sent") for q in self.queries)
+
+    @property
     def age(self) -> int | None:
         """The patient's age in years at the encounter, where both dates are known."""
         record = self.chart.record
@@ -208,8 +228,14 @@ def build(
     *,
     missing_scopes: Sequence[str] = (),
     cards: tuple[CardTold, ...] = (),
+    steps: Mapping[str, QueryStep] | None = None,
+    asked_before: Sequence[Mapping[str, Any]] = (),
 ) -> Page:
-    """Return the page of a chart for a role: `standing` decisions by code, `titles` of codes, `cards` as the EHR told of them."""
+    """Return the page of a chart for a role.
+
+    `standing` are decisions by code, `titles` what codes are called, `cards` what the EHR told of them, `steps` the last step on
+    each query, `asked_before` the queries with a step that this review doesn't ask any more.
+    """
     document = chart.document
     marks = _Marks(chart)
     shown_findings = tuple(document.get("claimFindings", ())) if role.sees_payment else ()
@@ -218,7 +244,8 @@ def build(
         for kind, name in (("diagnosis", "diagnoses"), ("procedure", "procedures"), ("supply", "supplies"))
         for at, item in enumerate(document.get(name, ()))
     )
-    queries = tuple(_query(at, item, marks, role) for at, item in enumerate(document.get("queries", ())) if role.may_read(item["title"], item["question"]))
+    asked = [item for item in (*document.get("queries", ()), *asked_before) if role.may_read(item["title"], item["question"])]
+    queries = tuple(_query(at, item, marks, role, (steps or {}).get(item["id"])) for at, item in enumerate(asked))
     left_out = [item for item in document.get("notCoded", ()) if role.may_read(item["reason"], item.get("rule", ""))]
     not_coded = tuple(_not_coded(at, item, marks) for at, item in enumerate(left_out))
     coverage = document.get("coverage", {})
@@ -362,11 +389,23 @@ def _code(
     )
 
 
-def _query(at: int, item: Mapping[str, Any], marks: _Marks, role: Role) -> QueryCard:
+def _query(at: int, item: Mapping[str, Any], marks: _Marks, role: Role, last: QueryStep | None) -> QueryCard:
     anchor = f"query-{at}"
     quotes = marks.quotes(item["indicators"], anchor, "?")
     reference = item.get("reference", "")
-    return QueryCard(anchor, item["title"], item["family"], item["question"], quotes, tuple(item["options"]), reference if role.may_read(reference) else "")
+    authors = (marks.notes[e["source"]].author for e in item["indicators"] if e["source"] in marks.notes)
+    return QueryCard(
+        anchor,
+        item["title"],
+        item["family"],
+        item["question"],
+        quotes,
+        tuple(item["options"]),
+        reference if role.may_read(reference) else "",
+        id=item["id"],
+        last=last,
+        recipient=next((author for author in authors if author), ""),
+    )
 
 
 def _not_coded(at: int, item: Mapping[str, Any], marks: _Marks) -> NotCodedCard:

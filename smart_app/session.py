@@ -135,14 +135,15 @@ class Sessions:
             db.add(row)
         return chart_id
 
-    def find(self, chart_id: str, browser: str) -> ChartSession:
-        """Return the open chart `chart_id` of this browser and keep it alive; raises SessionLost."""
+    def find(self, chart_id: str, browser: str, *, touch: bool = True) -> ChartSession:
+        """Return the open chart `chart_id` of this browser and, with `touch`, keep it alive; raises SessionLost."""
         with self._make.begin() as db:
             row = self._find(db, "chart", chart_id, browser)
             if row is None:
                 raise _lost()
             chart = _chart(self._open(row.sealed))
-            row.expires = self._clock() + self._idle_s
+            if touch:
+                row.expires = self._clock() + self._idle_s
         return chart
 
     def save(self, chart_id: str, browser: str, chart: ChartSession) -> None:

@@ -118,7 +118,7 @@ def _add_changing(routes: Blueprint, services: Services) -> None:
 
 def send(services: Services, session: ChartSession, issuer: Issuer, document: Document, place: Place, *, again: bool = False) -> bool:
     """Send what the outbox holds for an encounter; return False where the token has ended meanwhile."""
-    messages = messages_of(services, issuer, document)
+    messages = messages_of(services, session, issuer, document)
     with FhirWriter(issuer.iss, session.access_token, timeout_s=services.settings.timeout_s) as writer:
         return deliver(services.outbox, place, writer, messages, again=again)
 

@@ -20,12 +20,14 @@ from smart_app.door import actor_of, check_form, document_of, failure, open_char
 from smart_app.errors import LaunchRefused, SessionLost, SmartError
 from smart_app.forms import read_wish, release_of, suggested, told
 from smart_app.page import build
+from smart_app.query_views import add_queries, asked_before, last_steps
 from smart_app.roles import role_of
 from smart_app.security import protect
 from smart_app.services import Services
 from smart_app.session import ChartSession
 from smart_app.settings import Issuer
 from smart_app.summary_views import add_summary, read_sheet
+from smart_app.worklist_views import add_worklist
 from smart_app.writeback import Rights
 
 _LOG = logging.getLogger(__name__)
@@ -39,6 +41,8 @@ def blueprint(services: Services) -> Blueprint:
     _add_review(routes, services)
     _add_decisions(routes, services)
     add_summary(routes, services)
+    add_queries(routes, services)
+    add_worklist(routes, services)
     _add_protection(routes, services)
     routes.app_template_global("smart_asset")(asset)
     return routes
@@ -101,7 +105,19 @@ def _add_review(routes: Blueprint, services: Services) -> None:
         standing = services.decisions.standing(issuer.tenant, document["patient"], document.get("encounter"))
         release = release_of(services.knowledge, document)
         scopes = services.launcher.scopes(session)
-        page = build(chart, role, standing, release.title, missing_scopes=scopes.missing(), cards=cards_told(services.engine, place_of(issuer, document)))
+        place = place_of(issuer, document)
+        steps = last_steps(services, place)
+        before = asked_before(services, issuer, document, steps)
+        page = build(
+            chart,
+            role,
+            standing,
+            release.title,
+            missing_scopes=scopes.missing(),
+            cards=cards_told(services.engine, place),
+            steps=steps,
+            asked_before=before,
+        )
         return make_response(
             render_template(
                 "smart/review.html",
@@ -114,6 +130,7 @@ def _add_review(routes: Blueprint, services: Services) -> None:
                 sheet=read_sheet(services, issuer, document, chart.record),
                 rights=Rights.of(scopes),
                 poa=POA,
+                work=services.assignments.standing(place),
             )
         )
 
@@ -154,6 +171,19 @@ def _add_decisions(routes: Blueprint, services: Services) -> None:
             decided = sum(item["code"] in standing for _, item in suggested(document))
             return jsonify({"code": wish.subject.code, "decided": decided, "decision": told(standing.get(wish.subject.code))})
         return make_response(redirect(url_for("smart.review", chart_id=chart_id, _anchor=wish.anchor), 303))
+
+    @routes.get("/review/<chart_id>/standing")
+    def standing(chart_id: str) -> Response:
+        """What stands now, for the page to see what others do meanwhile. Looking so keeps no session alive."""
+        session = services.sessions.find(chart_id, services.cookie.read(request), touch=False)
+        issuer = services.settings.issuer(session.iss)
+        document = document_of(services, session, issuer)
+        place = place_of(issuer, document)
+        decided = services.decisions.standing(place.tenant, place.patient, place.encounter)
+        queries = max((step.id for step in services.queries.history(place)), default=0)
+        arranged = services.arrangements.latest(place)
+        codes = {code: told(decision) for code, decision in decided.items()}
+        return jsonify({"codes": codes, "arrangement": arranged.id, "arrangedBy": arranged.who, "queries": queries})
 
     @routes.get("/review/<chart_id>/codes")
     def codes(chart_id: str) -> Response:

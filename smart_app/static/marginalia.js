@@ -240,10 +240,11 @@
         const answer = await response.json();
         if (field.value.trim() === typed) offer(hits, response.ok ? answer.codes : [], typed);
       } catch { hits.replaceChildren(); }
-    }, 120);
+    }, 60);
   });
 
   function offer(hits, found, typed) {
+    if (found.length) requestAnimationFrame(() => hits.closest("form").scrollIntoView({ block: "nearest" }));
     hits.replaceChildren(...found.map((hit) => {
       const label = document.createElement("label");
       label.className = "choice";
@@ -260,12 +261,29 @@
     if (found.length === 1) hits.querySelector("input").checked = true;
   }
 
-  async function byHand(form, action) {
-    const body = filled(form, action);
+  /* Adding a code from elsewhere on the page: from what was left out, or on the answer to a query. */
+  function addOn({ code = "", query = "", title = "" }) {
+    const add = document.querySelector(".add");
+    const basis = add.querySelector(".basis");
+    show("codes");
+    add.open = true;
+    add.querySelector("[name=basis]").value = query;
+    basis.hidden = !query;
+    basis.textContent = query ? `On the answer to “${title}”.` : "";
+    const field = add.querySelector("input[name=other]");
+    field.value = code;
+    add.scrollIntoView({ block: "center" });
+    field.focus();
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  async function byHand(form, action, name = "action") {
+    const body = name === "action" ? filled(form, action) : new URLSearchParams(new FormData(form));
+    body.set(name, action);
     const problem = form.querySelector(".form-error");
     try {
       const response = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { Accept: "application/json" }, credentials: "same-origin" });
-      if (response.ok) { location.hash = "by-hand"; location.reload(); return; }
+      if (response.ok) { location.hash = form.dataset.back || form.closest("[id]").id; location.reload(); return; }
       const answer = await response.json();
       if (problem) problem.textContent = `${answer.error.message} ${answer.error.remedy}`; else tell(answer.error.message, "Load again", () => location.reload());
     } catch {
@@ -275,7 +293,9 @@
 
   /* Telling */
   let silence = 0;
+  let lastUndo = null;  // what Ctrl+Z does
   function tell(text, label, act) {
+    if (label === "Undo") lastUndo = act;
     const toast = byId("toast");
     toast.replaceChildren();
     if (text) { const span = document.createElement("span"); span.textContent = text; toast.append(span); }
@@ -303,6 +323,32 @@
     setInterval(look, 15000);
   }
 
+  /* What others do meanwhile: looked at now and then, and when the page comes back to the front. */
+  const desk = document.querySelector(".desk");
+  async function look() {
+    if (document.visibilityState !== "visible") return;
+    try {
+      const response = await fetch(desk.dataset.standing, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+      if (response.ok) news(await response.json());
+    } catch { /* The next look tells. */ }
+  }
+
+  function news(answer) {
+    const decided = codes.filter((c) => answer.codes[c.dataset.code]).length;
+    for (const card of codes) {
+      const d = answer.codes[card.dataset.code] || null;
+      const seen = card.querySelector("[name=seen]");
+      if (!seen || card.querySelector(".decide button:disabled:not([hidden])") || String(d ? d.id : 0) === seen.value) continue;
+      settle(card, { decision: d, decided });
+      tell(d ? `${d.who}: ${card.dataset.code} ${said(d.action, d)}.` : `The decision on ${card.dataset.code} was taken back.`);
+    }
+    if (answer.queries > Number(desk.dataset.queryStep)) { desk.dataset.queryStep = answer.queries; tell("A query was sent or answered meanwhile.", "Load again", () => { location.hash = "queries"; location.reload(); }); }
+    say("news", answer);
+  }
+  setInterval(look, 20000);
+  document.addEventListener("visibilitychange", look);
+  document.addEventListener("marginalia:look", look);
+
   /* Pointer and form events, one listener each */
   document.addEventListener("click", (event) => {
     const at = (selector) => event.target.closest(selector);
@@ -321,6 +367,8 @@
     if (!at(".outline")) for (const fold of all(".outline details[open]")) fold.open = false;
     if (at("#open-help")) { byId("help").showModal(); return; }
     if (at("#show-all")) { filterTo([], "", 0); return; }
+    const code = at(".code-it, .code-on");
+    if (code) { addOn(code.dataset); return; }
     const cancel = at(".cancel");
     if (cancel) { const card = cancel.closest(".card"); ask(card, ""); card.querySelector(".open").focus(); return; }
     const opener = at(".card .open");
@@ -347,6 +395,7 @@
       setTimeout(() => { button.disabled = true; });
       return;
     }
+    if (form.classList.contains("query-form")) { event.preventDefault(); byHand(form, event.submitter ? event.submitter.value : "", "step"); return; }
     if (form.classList.contains("by-hand")) { event.preventDefault(); byHand(form, event.submitter ? event.submitter.value : "add"); return; }
     if (!form.classList.contains("decide")) return;
     event.preventDefault();
@@ -381,6 +430,8 @@
   }
 
   document.addEventListener("keydown", (event) => {
+    const typing = event.target.matches("input:not([type=radio]):not([type=checkbox]), textarea");
+    if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key === "z" && lastUndo && !typing) { event.preventDefault(); const act = lastUndo; lastUndo = null; act(); return; }
     if (event.ctrlKey || event.altKey || event.metaKey || byId("help").open) return;
     const tab = event.target.closest("[role=tab]");
     if (tab && ["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) { event.preventDefault(); moveTab(tab, event.key); return; }

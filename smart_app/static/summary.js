@@ -103,6 +103,12 @@
   document.addEventListener("marginalia:view", (event) => { shown = event.detail.view === "summary"; if (shown && stale) refresh(); });
   document.addEventListener("marginalia:decided", () => { stale = true; if (shown) refresh(); });
 
+  document.addEventListener("marginalia:news", (event) => {
+    if (event.detail.arrangement === Number(arrange.querySelector("[name=seen]").value) || dragged) return;
+    stale = true;
+    if (shown) { refresh(); tell(`${event.detail.arrangedBy} has changed the order or an indicator.`); }
+  });
+
   /* Order */
   async function keep(undo) {
     try {

@@ -124,7 +124,7 @@ def test_a_query_is_shown_in_compliant_form(stage: Stage) -> None:
     stage.store.keep("default", document)
     page = stage.open(stage.browser())
     query = page.text.split('id="query-0"')[1].split("</article>")[0]
-    options = re.findall(r"<li>([^<]+)</li>", query.split('class="options"')[1])
+    options = re.findall(r'<input type="radio" name="answer" value="([^"]+)">', query)
     assert options == ["Type 1", "Type 2", "Other (please specify)", "Unable to determine"]
     assert "2026-03-02" in query
     assert "<mark" in query
