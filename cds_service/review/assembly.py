@@ -7,7 +7,6 @@ from datetime import datetime
 
 from cds_service.review.case import Case
 from cds_service.review.edits import PayerView
-from cds_service.review.meat import meat
 from cds_service.review.model import (
     CodeAssignment,
     CodeSetUsed,
@@ -75,7 +74,7 @@ def _assignment(case: Case, line: Line, categories: tuple[HccCategory, ...], pay
         alternatives=line.alternatives,
         attributes=line.attributes,
         hcc=categories,
-        meat=meat(line, case) if categories else (),
+        meat=payer.support.get(line.code, ()),
         complication=payer.complications.get(line.code),
         present_on_admission=line.admission,
     )

@@ -16,8 +16,8 @@ from cds_service.review.admission import UNKNOWN
 from cds_service.review.case import Case
 from cds_service.review.claims import grouped, necessity_findings, service_findings, services_of
 from cds_service.review.codeset import ICD10CM, CodeSet
-from cds_service.review.model import ClaimFinding, Grouping
-from cds_service.review.risk import unsupported
+from cds_service.review.model import ClaimFinding, Grouping, Meat
+from cds_service.review.risk import support, unsupported
 from cds_service.review.sequencing import may_be_first
 from cds_service.review.sheet import Line
 from cds_service.review.spans import forbidden_pairs
@@ -68,15 +68,17 @@ class PayerView:
     findings: tuple[ClaimFinding, ...]
     grouping: Grouping | None
     complications: Mapping[str, str]  # secondary diagnosis -> "CC" | "MCC"
+    support: Mapping[str, tuple[Meat, ...]]  # diagnosis with a risk category -> what supports it
 
 
 def payer_view(lines: Sequence[Line], case: Case) -> PayerView:
     """Return the MS-DRG of a settled case, and the findings on it."""
     grouping, complications = grouped(lines, case, case.knowledge.grouper)
-    return PayerView(case_findings(lines, case), grouping, complications)
+    supported = support(lines, case)
+    return PayerView(case_findings(lines, supported, case), grouping, complications, supported)
 
 
-def case_findings(lines: Sequence[Line], case: Case) -> tuple[ClaimFinding, ...]:
+def case_findings(lines: Sequence[Line], supported: Mapping[str, tuple[Meat, ...]], case: Case) -> tuple[ClaimFinding, ...]:
     """Return the findings on the reviewed diagnoses, on those that the chart codes for this encounter, on services and draft orders, each once."""
     reviewed = [line.code for line in lines]
     charted = sorted((p for p in case.record.problems if p.category == "encounter-diagnosis"), key=lambda p: p.source)
@@ -89,7 +91,7 @@ def case_findings(lines: Sequence[Line], case: Case) -> tuple[ClaimFinding, ...]
         *order_findings(case.record, reviewed, case.codes),
         *service_findings(services, tables.pairs, tables.limits),
         *necessity_findings(services, reviewed, tables.policies),
-        *unsupported(lines, case),
+        *unsupported(supported, case),
     )
     return case.knowledge.denials.told(dict.fromkeys(found))
 

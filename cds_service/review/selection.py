@@ -6,8 +6,10 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cds_service.review.case import Case, Statement
+from cds_service.review.codeset import CodeSet
 from cds_service.review.model import Alternative, NotCoded, Rationale
 from cds_service.review.sheet import Line, Sheet
 from cds_service.review.specificity import leaves
@@ -123,13 +125,20 @@ def _rationale(candidate: Candidate, code: str, leaf: str) -> tuple[Rationale, .
     return tuple(reasons)
 
 
+@lru_cache(maxsize=16384)
+def _plain_leaves(codes: CodeSet, code: str, attributes: Attributes) -> tuple[str, ...]:
+    return leaves(codes, code, attributes)
+
+
 def _alternatives(case: Case, asserted: Sequence[_Support], leaf: str) -> tuple[Alternative, ...]:
     """Return the other codes that the same words may mean, best first."""
     best: dict[str, float] = {}
     for support in asserted:
         for other in support.statement.mention.candidates:
-            for code in leaves(case.codes, other.code, support.statement.mention.attributes):
-                if code != leaf and other.score >= _LEAST_ALTERNATIVE:
+            if other.score < _LEAST_ALTERNATIVE:
+                continue
+            for code in _plain_leaves(case.codes, other.code, support.statement.mention.attributes):
+                if code != leaf:
                     best[code] = max(best.get(code, 0.0), other.score)
     ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:_ALTERNATIVES]
     return tuple(Alternative(c, case.codes.title(c), score, "The same words may also mean this.") for c, score in ranked)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from cds_service.review.case import LEADING, Case
 from cds_service.review.codeset import CodeSet
 from cds_service.review.guidelines.conventions import is_etiology
+from cds_service.review.guidelines.drugs import degree, is_poisoning
 from cds_service.review.model import Evidence
 from cds_service.review.sheet import Line, Sheet
 from cds_service.review.spans import coded_after, coded_first
@@ -25,7 +26,13 @@ _NEVER_FIRST = (
 )
 _NEVER_FIRST_TITLE = re.compile(r"(?:Adverse effect of|Underdosing of)\b")
 _UNDERLYING = re.compile(r"(?:the )?underlying (?:diseases?|physiological condition|condition, such as|neoplasm)", re.I)
-_EXAM = ("Z00", "Z01", "Z02", "Z34", "Z38", "Z51.0", "Z51.1")  # first-listed by I.C.21.c.16, I.C.2.e.2, I.C.15.b.1
+_BIRTH_AND_TREATMENT = ("Z38", "Z51.0", "Z51.1")  # first in every setting: I.C.16.a.2, I.C.2.e.2
+# First-listed by I.C.21.c.16, I.C.15.b.1.
+_EXAM = ("Z00", "Z01", "Z02", "Z04", "Z31.81", "Z31.82", "Z31.83", "Z31.84", "Z33.2", "Z34", "Z39", "Z40", "Z42", "Z52", "Z76.1", "Z76.2")
+_SCREENING = ("Z11", "Z12", "Z13")
+_CONCLUDED = 2  # rank of what stands in a conclusion
+_RANKED = ("T2", "T31", "T32", "R13.1")
+_BY_SITE = ("T20", "T21", "T22", "T23", "T24", "T25")
 _STATUS = tuple(f"Z{n}" for n in range(14, 100) if f"Z{n}" not in ("Z34", "Z38", "Z51"))
 
 
@@ -66,14 +73,21 @@ def _predecessors(lines: Sequence[Line], codes: CodeSet) -> dict[str, list[Line]
 
     def precedes(one: str, other: str, manifest: bool) -> bool:
         named = (other in first and one in first[other]) or (one in after and other in after[one]) or (manifest and is_etiology(codes, one, other))
-        return named and one != other and not (one in first and other in first[one])
+        return (named and one != other and not (one in first and other in first[one])) or _ranks_before(one, other)
 
     found: dict[str, list[Line]] = {}
     for line in lines:
         code, manifest = line.code, codes.is_manifestation(line.code)
-        candidates = lines if manifest or code in first else [other for other in lines if other.code in after]
+        candidates = lines if manifest or code in first or code.startswith(_RANKED) else [other for other in lines if other.code in after]
         found[code] = [other for other in candidates if precedes(other.code, code, manifest)]
     return found
+
+
+def _ranks_before(one: str, other: str) -> bool:
+    """Tell whether a guideline puts one of two codes before the other: the deeper burn (I.C.19.d.1), its site before its extent, dysphagia after I69."""
+    if one.startswith(_BY_SITE):
+        return degree(one) > degree(other) >= 0 or other.startswith(("T31", "T32"))
+    return one.startswith("I69") and one.endswith("91") and other.startswith("R13.1")
 
 
 def _key(line: Line, case: Case) -> tuple[object, ...]:
@@ -81,7 +95,7 @@ def _key(line: Line, case: Case) -> tuple[object, ...]:
     rank, age, at = _prominence(line, case)
     return (
         not may_be_first(code, case.codes),
-        not (code.startswith(_EXAM) and not case.inpatient) and not (code.startswith("O") and code[1] in "0123456789"),
+        not _leads(code, case, rank),
         code.startswith(_STATUS),
         code.startswith("R") and rank > 1,
         rank,
@@ -90,6 +104,15 @@ def _key(line: Line, case: Case) -> tuple[object, ...]:
         -line.confidence,
         code,
     )
+
+
+def _leads(code: str, case: Case, rank: int) -> bool:
+    """Tell whether a guideline puts a code before whatever else is documented."""
+    if code.startswith(_BIRTH_AND_TREATMENT) or (code.startswith("O") and code[1] in "0123456789"):
+        return True
+    if is_poisoning(code) and rank <= _CONCLUDED:  # I.C.19.e.5.b: the poisoning first, then what it does
+        return True
+    return not case.inpatient and (code.startswith(_EXAM) or (code.startswith(_SCREENING) and rank <= _CONCLUDED))
 
 
 def _prominence(line: Line, case: Case) -> tuple[int, int, int]:

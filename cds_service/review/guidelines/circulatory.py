@@ -1,11 +1,11 @@
-"""Circulatory system: hypertension with heart and kidney disease, coronary disease with angina, infarction, stroke.
+"""Circulatory system: hypertension with heart and kidney disease, coronary disease with angina.
 
-Guidelines I.C.9.a to I.C.9.e.
+Guidelines I.C.9.a and I.C.9.b.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from cds_service.review.case import Case
 from cds_service.review.guidelines.support import GUIDELINES, WORDING, beside, best, evidence, least, spoken
@@ -15,7 +15,6 @@ from cds_service.review.sheet import Line, Sheet
 _HEART = ("I51.4", "I51.5", "I51.7", "I51.81", "I51.89", "I51.9")  # I51.4-I51.7, I51.89, I51.9
 _ESSENTIAL = ("I10", "I11", "I12", "I13")
 _HEART_WORDS = ("disease", "megaly", "hypertrophy", "myocarditis", "degeneration", "dysfunction", "enlarge")
-_PAST = 0.6  # confidence in the history of an event that is mentioned as past
 _ANGINA = (("I20.0", "I25.110"), ("I20.1", "I25.111"), ("I20.2", "I25.112"), ("I20.89", "I25.118"), ("I20.9", "I25.119"))
 _COMPANIONS = (  # combination, what accompanies it, the code where no kind is documented
     (("I11.0", "I13.0", "I13.2"), ("I50", "I09.81"), "I50.9"),
@@ -118,51 +117,6 @@ def angina(sheet: Sheet, case: Case) -> Iterable[Change]:
 
 
 @rule(
-    "guideline.I.C.9.e.4",
-    "Old myocardial infarction",
-    f"{GUIDELINES}, I.C.9.e.1 and I.C.9.e.4; Alphabetic Index, Infarct, myocardium, healed or old",
-    Phase.STATUS,
-    yields=("I25.2",),
-)
-def old_infarction(sheet: Sheet, case: Case) -> Iterable[Change]:
-    """An infarction more than four weeks old that needs no care is I25.2."""
-    for line in sheet.under("I21", "I22"):
-        if _all_past(line, case, "past_event"):
-            yield Exchange(line.code, "I25.2", "The infarction is documented as past.")
-    yield from _history(sheet, ("I21", "I22"), "I25.2")
-
-
-@rule(
-    "guideline.I.C.9.d.3",
-    "Stroke in the past",
-    f"{GUIDELINES}, I.C.9.d.3",
-    Phase.STATUS,
-    yields=("Z86.73", "Z86.79"),
-)
-def old_stroke(sheet: Sheet, case: Case) -> Iterable[Change]:
-    """A stroke of the past without remaining deficit is a history code, never I60-I63."""
-    for line in sheet.under("I63", "G45.9", "I60", "I61"):
-        if _all_past(line, case, "past_event"):
-            history = "Z86.79" if line.code.startswith(("I60", "I61")) else "Z86.73"
-            yield Exchange(line.code, history, "The event is documented as past, and no deficit is said to remain.")
-    if not sheet.has("I69"):
-        yield from _history(sheet, ("I63", "G45.9"), "Z86.73")
-
-
-def _history(sheet: Sheet, events: tuple[str, ...], history: str) -> Iterator[Change]:
-    """Report the history of an event that is stated as past only."""
-    past = tuple(e for n in sheet.left_out if n.reason == "historical" and n.code.startswith(events) for e in n.evidence)
-    if past and not sheet.has(*events, history):
-        yield Add(history, _PAST, past, "The event is documented as past.")
-
-
-def _all_past(line: Line, case: Case, cue: str) -> bool:
-    """Tell whether every mention of a line stands directly after words of the past ("history of", "status post")."""
-    ends = {(f.source, f.end) for f in case.said(cue)}
-    return bool(line.evidence) and all(any((e.source, (e.begin or 0) - gap) in ends for gap in range(1, 14)) for e in line.evidence)
-
-
-@rule(
     "guideline.I.C.9.a.elevated",
     "Elevated blood pressure is not coded beside hypertension",
     f"{GUIDELINES}, I.C.9.a.7",
@@ -176,4 +130,4 @@ def elevated_pressure(sheet: Sheet, _case: Case) -> Iterable[Change]:
         yield Withhold("R03.0", f"integral to {disease.code}")
 
 
-RULES = (old_infarction, old_stroke, named_together, hypertension_with, angina, accompanied, elevated_pressure)
+RULES = (named_together, hypertension_with, angina, accompanied, elevated_pressure)

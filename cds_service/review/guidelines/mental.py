@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from cds_service.review.case import Case
-from cds_service.review.guidelines.support import GUIDELINES, best, least
+from cds_service.review.guidelines.support import GUIDELINES, best, least, together
 from cds_service.review.rules import Add, Change, Exchange, Phase, Withhold, rule
 from cds_service.review.sheet import Sheet
 
@@ -31,6 +31,20 @@ def hierarchy(sheet: Sheet, _case: Case) -> Iterable[Change]:
         highest = next((lines for lines in ranks if lines), ())
         for line in (line for lines in ranks if lines is not highest for line in lines):
             yield Withhold(line.code, f"contained in {highest[0].code}")
+
+
+@rule(
+    "guideline.I.C.5.b.3",
+    "Use of a substance only with what it causes",
+    f"{GUIDELINES}, I.C.5.b.3",
+    Phase.EXCLUSION,
+    needs=tuple(f"{s}.90" for s in _SUBSTANCES),
+)
+def bare_use(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """Use without abuse or dependence is coded only where the provider ties it to a disorder or a medical condition."""
+    for line in sheet.under(*(f"{s}.90" for s in _SUBSTANCES)):
+        if not together(case, "substance_related", line.evidence):
+            yield Withhold(line.code, "excluded by I.C.5.b.3 (no condition is tied to the use)")
 
 
 @rule(
@@ -71,4 +85,4 @@ def depression(sheet: Sheet, _case: Case) -> Iterable[Change]:
         yield Exchange("F32.9", "F32.A", "The documentation says depression, not major depression.", alternative="Right if major depression is meant.")
 
 
-RULES = (depression, dementia, hierarchy)
+RULES = (depression, dementia, hierarchy, bare_use)

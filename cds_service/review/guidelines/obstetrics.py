@@ -16,6 +16,13 @@ from cds_service.review.sheet import Sheet
 
 _CHAPTER = ("O",)
 _WITHOUT_WEEKS = ("O00", "O01", "O02", "O03", "O04", "O07", "O08", "O85", "O86", "O87", "O88", "O89", "O90", "O91", "O92", "O94")
+_PREEXISTING = (  # condition, its code in pregnancy (trimester unspecified), whether its own code stays
+    ("E10", "O24.019", True),
+    ("E11", "O24.119", True),
+    ("E13", "O24.819", True),
+    ("I10", "O10.019", False),
+    ("B20", "O98.719", True),
+)
 _TRIMESTER = re.compile(r",?\s*\b(?:unspecified|first|second|third) trimester\b")
 
 
@@ -89,4 +96,61 @@ def _weeks(case: Case) -> tuple[int, Evidence] | None:
     return None
 
 
-RULES = (trimester, weeks, incidental)
+@rule(
+    "guideline.I.C.15.c",
+    "Conditions that were there before the pregnancy",
+    f"{GUIDELINES}, I.C.15.a.1, I.C.15.c, I.C.15.f and I.C.15.g; tabular list, O10, O24, O98.7",
+    Phase.COMBINATION,
+    needs=tuple(prefix for prefix, _, _ in _PREEXISTING),
+    yields=tuple(code[:4] for _, code, _ in _PREEXISTING),
+)
+def preexisting(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """Diabetes, hypertension and HIV of a pregnant woman are coded in chapter 15 first, with their own code where the note asks for it."""
+    pregnancy = best(line for line in sheet.under("O", "Z33.1", "Z34", "Z3A") if not line.code.startswith(_WITHOUT_WEEKS))
+    if pregnancy is None or case.record.patient.gender == "male":
+        return
+    for prefix, code, stays in _PREEXISTING:
+        for line in sheet.under(prefix):
+            if sheet.has(code[:3] if prefix != "B20" else code[:5]):
+                continue
+            text = f"{case.codes.title(line.code)} of a pregnant patient: chapter 15 takes precedence."
+            if stays:
+                yield Add(code, least(line, pregnancy), line.evidence, text)
+            else:
+                yield Exchange(line.code, code, text, least(line, pregnancy), pregnancy.evidence)
+
+
+@rule(
+    "guideline.I.C.15.n",
+    "Normal delivery only where nothing else is",
+    f"{GUIDELINES}, I.C.15.n",
+    Phase.EXCLUSION,
+    needs=("O80",),
+)
+def normal_delivery(sheet: Sheet, _case: Case) -> Iterable[Change]:
+    """O80 is never coded with another code of chapter 15."""
+    other = best(line for line in sheet.under("O") if line.code != "O80")
+    if other:
+        yield Withhold("O80", f"excluded by {other.code} (I.C.15.n)")
+
+
+@rule(
+    "guideline.I.C.15.b.5",
+    "Outcome of delivery",
+    f"{GUIDELINES}, I.C.15.b.5 and I.C.21.c.11; tabular list, Z37",
+    Phase.COMPANION,
+    needs=("O60.1", "O60.2", "O68", "O69", "O70", "O71", "O72", "O74", "O75", "O76", "O77", "O80", "O82"),
+    yields=("Z37.0", "Z37.1", "Z37.2"),
+)
+def outcome(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """The mother's record of the delivery says its outcome, as documented."""
+    if sheet.has("Z37"):
+        return
+    for cue, code in (("stillbirth", "Z37.1"), ("twins_born", "Z37.2"), ("liveborn", "Z37.0")):
+        said = case.asserted(cue)
+        if said:
+            yield Add(code, WORDING, said, "The outcome of the delivery is documented.")
+            return
+
+
+RULES = (preexisting, trimester, weeks, outcome, incidental, normal_delivery)

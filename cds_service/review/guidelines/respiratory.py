@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cds_service.review.case import Case
-from cds_service.review.guidelines.support import GUIDELINES, WORDING, beside, best, least
+from cds_service.review.guidelines.support import GUIDELINES, WORDING, beside, best, least, together
 from cds_service.review.model import Evidence
 from cds_service.review.rules import Add, Change, Exchange, Phase, Withhold, rule
 from cds_service.review.sheet import Line, Sheet
@@ -137,4 +137,19 @@ def _exacerbated(line: Line, case: Case) -> tuple[Evidence, ...]:
     return asserted if len(asserted) == len(found) else ()
 
 
-RULES = (influenza_pneumonia, with_infection, with_exacerbation, asthma_exacerbation, with_asthma, emphysema)
+@rule(
+    "guideline.I.C.10.d",
+    "Ventilator associated pneumonia only where the provider says so",
+    f"{GUIDELINES}, I.C.10.d.1",
+    Phase.STATUS,
+    needs=("J95.851",),
+    yields=("J18.9",),
+)
+def ventilator(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """Pneumonia of a ventilated patient is not by itself due to the ventilator: the provider must link them."""
+    line = sheet.lines["J95.851"]
+    if not together(case, "ventilator_pneumonia", line.evidence):
+        yield Exchange("J95.851", "J18.9", "No link of the pneumonia to the ventilator is documented.", alternative="Right if the provider links them.")
+
+
+RULES = (ventilator, influenza_pneumonia, with_infection, with_exacerbation, asthma_exacerbation, with_asthma, emphysema)

@@ -46,5 +46,12 @@ def together(case: Case, cue: str, words: Iterable[Evidence]) -> tuple[Evidence,
     return tuple(e for source, sentence in sentences for e in case.between(cue, source, sentence.begin, sentence.end))
 
 
+def all_past(words: Iterable[Evidence], case: Case) -> bool:
+    """Tell whether every mention stands directly after words of the past ("history of", "status post")."""
+    written = tuple(words)
+    ends = {(f.source, f.end) for f in case.said("past_event")}
+    return bool(written) and all(any((e.source, (e.begin or 0) - gap) in ends for gap in range(1, 14)) for e in written)
+
+
 def _reaches(found: Evidence, begin: int, end: int, before: int, after: int) -> bool:
     return found.begin is not None and found.end is not None and found.end >= begin - before and found.begin <= end + after

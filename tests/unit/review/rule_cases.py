@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,8 @@ class RuleCase:
     said: Mapping[str, str]
     codes: tuple[str, ...]
     setting: str = "outpatient"
+    born: date = date(1960, 5, 1)
+    gender: str = "female"
 
     @property
     def name(self) -> str:
@@ -23,14 +27,14 @@ class RuleCase:
         return f"{self.rule}{'' if self.fires else ', near miss'}: {self.text[:60]}"
 
 
-def fires(rule: str, text: str, said: Mapping[str, str], *codes: str, setting: str = "outpatient") -> RuleCase:
+def fires(rule: str, text: str, said: Mapping[str, str], *codes: str, **parts: Any) -> RuleCase:
     """Return a case in which the rule decides."""
-    return RuleCase(rule, True, text, said, codes, setting)
+    return RuleCase(rule, True, text, said, codes, **parts)
 
 
-def misses(rule: str, text: str, said: Mapping[str, str], *codes: str, setting: str = "outpatient") -> RuleCase:
+def misses(rule: str, text: str, said: Mapping[str, str], *codes: str, **parts: Any) -> RuleCase:
     """Return a case that looks alike and in which the rule must not decide."""
-    return RuleCase(rule, False, text, said, codes, setting)
+    return RuleCase(rule, False, text, said, codes, **parts)
 
 
 CASES: tuple[RuleCase, ...] = (
@@ -194,10 +198,10 @@ CASES: tuple[RuleCase, ...] = (
     fires("guideline.I.C.5.b.2", "Assessment: Alcohol dependence. Alcohol use.", {"Alcohol dependence": "F10.20", "Alcohol use": "F10.90"}, "F10.20"),
     misses(
         "guideline.I.C.5.b.2",
-        "Assessment: Alcohol dependence. Cannabis use.",
-        {"Alcohol dependence": "F10.20", "Cannabis use": "F12.90"},
+        "Assessment: Alcohol dependence. Cannabis dependence.",
+        {"Alcohol dependence": "F10.20", "Cannabis dependence": "F12.20"},
         "F10.20",
-        "F12.90",
+        "F12.20",
     ),
     fires("guideline.I.C.15.a.1", "Assessment: Pre-eclampsia. Pregnancy.", {"Pre-eclampsia": "O14.90", "Pregnancy": "Z33.1"}, "O14.90"),
     misses("guideline.I.C.15.a.1", "Assessment: Wrist sprain, left. Pregnancy.", {"Wrist sprain": "S63.509", "Pregnancy": "Z33.1"}, "S63.502A", "Z33.1"),

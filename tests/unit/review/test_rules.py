@@ -11,15 +11,18 @@ from cds_service.errors import RuleError
 from cds_service.review import CodingReview, Knowledge
 from cds_service.review.rules import Phase, RuleBook, rule
 from fhir_mappers.record import Setting
-from tests.unit.review.rule_cases import CASES, RuleCase
+from tests.unit.review.chapter_cases import CHAPTER_CASES
+from tests.unit.review.rule_cases import CASES as GENERAL_CASES
+from tests.unit.review.rule_cases import RuleCase
 
+CASES = (*GENERAL_CASES, *CHAPTER_CASES)
 TWO_NOTES = {"guideline.II.H.later", "guideline.II.H.discharge"}  # tested in test_notes.py
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 def test_rule(case: RuleCase, coded: Callable[..., CodingReview]) -> None:
     """The codes come out in sequence, and the rule is named where it decided."""
-    review = coded(case.text, case.said, setting=Setting(case.setting))
+    review = coded(case.text, case.said, setting=Setting(case.setting), born=case.born, gender=case.gender)
     assert tuple(d.code for d in review.diagnoses) == case.codes
     named = {r.rule for d in review.diagnoses for r in d.rationale} | {n.rule for n in review.not_coded}
     assert (case.rule in named) is case.fires
