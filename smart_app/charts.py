@@ -52,6 +52,10 @@ class Store(Protocol):
 class Coder(Protocol):
     """What the app needs of the engine."""
 
+    @property
+    def model(self) -> Any:
+        """Which model reads: its name, version and sha256."""
+
     def read(self, text: str) -> Any:
         """Read words as the engine reads a note."""
 

@@ -11,6 +11,7 @@ from cds_service.review.codeset import CodeSet
 from cds_service.review.knowledge import Knowledge
 from smart_app.arrangement import Arrangements
 from smart_app.assignment import Assignments
+from smart_app.branding import Branding
 from smart_app.charts import Reviewer
 from smart_app.database import open_database
 from smart_app.decisions import Decisions
@@ -47,6 +48,7 @@ class Services:
     assignments: Assignments
     keys: SigningKeys
     cookie: BrowserCookie
+    branding: Branding
     _searches: dict[str, CodeSearch] = field(default_factory=dict, repr=False)
 
     def search(self, release: CodeSet) -> CodeSearch:
@@ -77,4 +79,5 @@ class Services:
             assignments=Assignments(engine),
             keys=keys,
             cookie=BrowserCookie(settings),
+            branding=Branding(timeout_s=settings.timeout_s),
         )

@@ -13,12 +13,14 @@ from werkzeug.exceptions import HTTPException
 
 from cds_service.errors import MarginaliaError
 from smart_app.arrangement import POA
+from smart_app.branding import address
 from smart_app.cards import cards_told
 from smart_app.charts import Chart, added_notes, fetch, find_review, new_review, restore
 from smart_app.decisions import REASONS
 from smart_app.door import actor_of, check_form, document_of, failure, open_chart, place_of, wants_json
 from smart_app.errors import LaunchRefused, SessionLost, SmartError
 from smart_app.forms import read_wish, release_of, suggested, told
+from smart_app.modelcard import ModelCard, card_json, model_card
 from smart_app.page import build
 from smart_app.query_views import add_queries, asked_before, last_steps
 from smart_app.roles import role_of
@@ -38,6 +40,7 @@ def blueprint(services: Services) -> Blueprint:
     """Return the app's routes over its services."""
     routes = Blueprint("smart", __name__, url_prefix="/smart", template_folder="templates", static_folder="static", static_url_path="/static")
     _add_launch(routes, services)
+    _add_card(routes, services)
     _add_review(routes, services)
     _add_decisions(routes, services)
     add_summary(routes, services)
@@ -81,6 +84,22 @@ def _add_launch(routes: Blueprint, services: Services) -> None:
         response = jsonify(services.keys.public_set())
         response.headers["Cache-Control"] = "public, max-age=3600"
         return response
+
+
+def _add_card(routes: Blueprint, services: Services) -> None:
+    def card() -> ModelCard:
+        model = services.reviewer.coder.model
+        return model_card(model.name, model.version, model.sha256, services.knowledge.code_sets)
+
+    @routes.get("/model-card")
+    def card_page() -> Response:
+        """The model card with the source attributes of HTI-1; it tells nothing of any patient, so anybody may read it."""
+        return make_response(render_template("smart/model_card.html", card=card()))
+
+    @routes.get("/model-card.json")
+    def card_as_json() -> Response:
+        """The same as JSON."""
+        return jsonify(card_json(card()))
 
 
 def _add_review(routes: Blueprint, services: Services) -> None:
@@ -130,9 +149,17 @@ def _add_review(routes: Blueprint, services: Services) -> None:
                 sheet=read_sheet(services, issuer, document, chart.record),
                 rights=Rights.of(scopes),
                 poa=POA,
+                styled=address(session.context.style_url, issuer) is not None,
                 work=services.assignments.standing(place),
             )
         )
+
+    @routes.get("/review/<chart_id>/style.css")
+    def style(chart_id: str) -> Response:
+        """The EHR's colours, as far as they are harmless; looking at them keeps no session alive."""
+        session = services.sessions.find(chart_id, services.cookie.read(request), touch=False)
+        sheet = services.branding.sheet(session.context.style_url, services.settings.issuer(session.iss))
+        return Response(sheet, content_type="text/css; charset=utf-8", headers={"Cache-Control": "private, max-age=600"})
 
     @routes.post("/review/<chart_id>/fresh")
     def fresh(chart_id: str) -> Response:

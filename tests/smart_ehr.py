@@ -99,6 +99,7 @@ class Ehr:
         self.resources: dict[str, Resource] = {}
         self.contexts: dict[str, dict[str, Any]] = {}
         self.standalone: dict[str, Any] = {}
+        self.style: object = {}
         self.user = "Practitioner/7"
         self.user_name: str | None = "Dr. Ada Testing"
         self._codes: dict[str, dict[str, Any]] = {}
@@ -133,6 +134,8 @@ class Ehr:
         app.add_url_rule("/fhir/.well-known/smart-configuration", view_func=self._configuration)
         app.add_url_rule("/.well-known/openid-configuration", view_func=self._openid)
         app.add_url_rule("/jwks", view_func=self._jwks)
+        app.add_url_rule("/style.json", view_func=lambda: jsonify(self.style), endpoint="style")
+        app.add_url_rule("/fhir/metadata", view_func=self._metadata)
         app.add_url_rule("/authorize", view_func=self._authorize)
         app.add_url_rule("/token", view_func=self._token, methods=["POST"])
         app.add_url_rule("/fhir/<kind>/<id>", view_func=self._read)
@@ -153,6 +156,13 @@ class Ehr:
             "capabilities": ["launch-ehr", "launch-standalone", "client-public", "client-confidential-symmetric", "sso-openid-connect", "permission-v2"],
         }
         return jsonify(_with(document, self.behaviour.configuration))
+
+    def _metadata(self) -> Response:
+        parts = [{"url": name, "valueUri": f"{self.url}/{name}"} for name in ("authorize", "token")]
+        extension = {"url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris", "extension": parts}
+        rest = [{"mode": "server", "security": {"extension": [extension]}}]
+        statement = {"resourceType": "CapabilityStatement", "status": "active", "date": "2026-01-01", "kind": "instance", "fhirVersion": "4.0.1"}
+        return _fhir(statement | {"format": ["json"], "rest": rest})
 
     def _openid(self) -> Response:
         return jsonify(_with({"issuer": self.url, "jwks_uri": f"{self.url}/jwks", "id_token_signing_alg_values_supported": ["RS256"]}, self.behaviour.openid))

@@ -133,12 +133,37 @@ def test_l11_the_patient_banner_is_shown_where_the_ehr_does_not(tmp_path: Path, 
 
 
 def test_l11_the_style_url_is_not_trusted(tmp_path: Path, ehr: Ehr) -> None:
-    """L11 `smart_style_url` (untrusted): neither asked nor put on the page."""
+    """L11 `smart_style_url` (untrusted): on another host it is neither asked nor put on the page."""
     with running_service(tmp_path, ehr) as stage:
-        page = stage.open(stage.browser(), smart_style_url=f"{ehr.url}/style.json?evil", intent="<i>x</i>", tenant="t")
+        page = stage.open(stage.browser(), smart_style_url="https://evil.example/style.json?evil", intent="<i>x</i>", tenant="t")
     assert page.status_code == 200
     assert "style.json" not in page.text
-    assert not ehr.sent("/style.json")
+    assert "style.css" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("style", "expected"),
+    [
+        ({"color_highlight": "#0a5c36", "color_background": "#f6f2ea"}, "--accent: #0a5c36; --ground: #f6f2ea;"),
+        ({"color_highlight": "#ffcc00", "color_background": "#333"}, ""),  # neither is readable
+        ({"color_highlight": "red; } body { display: none", "color_background": "url(https://evil.example)"}, ""),
+        ({"color_highlight": 7, "font_family_body": "</style><script>alert(1)</script>"}, ""),
+        ("<script>alert(1)</script>", ""),
+    ],
+)
+def test_l11_of_the_ehr_s_style_only_harmless_colours_are_taken(tmp_path: Path, ehr: Ehr, style: object, expected: str) -> None:
+    """L11 `smart_style_url` of the EHR's own server: colours in hexadecimal digits with enough contrast, nothing else."""
+    ehr.style = style
+    with running_service(tmp_path, ehr) as stage:
+        browser = stage.browser()
+        page = stage.open(browser, smart_style_url=f"{ehr.url}/style.json")
+        sheet = browser.get(f"{page.url.split('#')[0]}/style.css", timeout=10)
+    assert "style.json" not in page.text
+    assert sheet.headers["Content-Type"].startswith("text/css")
+    if expected:
+        assert expected in sheet.text
+    else:
+        assert sheet.text == ""
 
 
 @pytest.mark.parametrize("patient", [None, "", "a/b", "../x", 7, "x" * 65])
