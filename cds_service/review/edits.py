@@ -16,6 +16,7 @@ from cds_service.review.admission import UNKNOWN
 from cds_service.review.case import Case
 from cds_service.review.claims import grouped, necessity_findings, service_findings, services_of
 from cds_service.review.codeset import ICD10CM, CodeSet
+from cds_service.review.guidelines.drugs import intent
 from cds_service.review.model import ClaimFinding, Grouping, Meat
 from cds_service.review.risk import support, unsupported
 from cds_service.review.sequencing import may_be_first
@@ -25,6 +26,7 @@ from cds_service.review.specificity import side_of, sides
 from fhir_mappers.record import EncounterRecord, Order, Patient
 
 _EDITOR = "Medicare Code Editor, definitions of code edits"
+_NEVER_FIRST = "ICD-10-CM Official Guidelines, I.A.13 and I.C.21.c; tabular list, code first"
 _LATERALITY_FROM = date(2022, 4, 1)  # MCE edit 20
 _SEX_UNTIL = date(2024, 9, 30)  # MCE no longer applies its sex conflict edit from October 2024
 _DRAFT = "draft"
@@ -53,7 +55,11 @@ class EditTables:
         self.version: str = table["version"]
         self.sex = {sex: _group(sex, table[sex]) for sex in ("female", "male")}
         self.ages = tuple(_group(entry["name"], entry) for entry in table["age"])
+        self.effective_from: date = table["effective_from"]
         self.not_principal: tuple[str, ...] = tuple(table["principal"]["codes"])
+        self.manifestation: tuple[str, ...] = tuple(table["manifestation"]["codes"])
+        self.needs_secondary: tuple[str, ...] = tuple(table["needs_secondary"]["codes"])
+        self.first_listed: tuple[str, ...] = tuple(table["first_listed"]["codes"])
 
 
 def _group(name: str, entry: Mapping[str, Any]) -> Group:
@@ -169,16 +175,26 @@ def _pairs(claim: Sequence[str], codes: CodeSet) -> Iterator[ClaimFinding]:
 def _first(claim: Sequence[str], record: EncounterRecord, codes: CodeSet, tables: EditTables) -> Iterator[ClaimFinding]:
     if not claim:
         return
-    code = claim[0]
-    if codes.is_manifestation(code):
+    code, inpatient = claim[0], record.setting.value == "inpatient"
+    if code.startswith(tables.manifestation):
         text = f"{code} is a manifestation: it can't stand first."
         yield _finding("principal.manifestation", [code], codes, text, "Put the underlying disease before it.")
     elif code[0] in "VWXY":
         text = f"{code} is an external cause: it can't stand first."
         yield _finding("principal.external-cause", [code], codes, text, "Put the injury or condition before it.")
-    elif not may_be_first(code, codes) or (record.setting.value == "inpatient" and code.startswith(tables.not_principal)):
-        text = f"{code} describes a circumstance and is not accepted as principal diagnosis."
+    elif inpatient and (code.startswith(tables.not_principal) or intent(code) in ("5", "6")):
+        text = f"{code} describes a circumstance, a finding or a consequence, and is not accepted as principal diagnosis."
         yield _finding("principal.unacceptable", [code], codes, text, "Put the condition that was treated first.")
+    elif not may_be_first(code, codes):
+        text = f"{code} may not stand first: the classification wants another code before it."
+        yield _finding("principal.never-first", [code], codes, text, "Put the condition treated, or the underlying disease, first.", table=_NEVER_FIRST)
+    elif inpatient and len(claim) == 1 and code.startswith(tables.needs_secondary):
+        text = f"{code} is accepted as principal diagnosis only with another beside it."
+        yield _finding("principal.needs-secondary", [code], codes, text, "Add the condition that the care is for.")
+    if not inpatient and not code.startswith(tables.first_listed):
+        for later in (c for c in claim[1:] if c.startswith(tables.first_listed)):
+            text = f"{later} is for the first place only, and {code} stands there."
+            yield _finding("first-listed.only", [later, code], codes, text, "Put it first, or drop it where it was not the reason.", severity="warning")
 
 
 def _laterality(claim: Iterable[str], codes: CodeSet, on: date) -> Iterator[ClaimFinding]:
@@ -193,7 +209,7 @@ def _laterality(claim: Iterable[str], codes: CodeSet, on: date) -> Iterator[Clai
 
 def _patient(claim: Iterable[str], patient: Patient, codes: CodeSet, tables: EditTables, on: date) -> Iterator[ClaimFinding]:
     age = _age(patient, on)
-    table = f"Marginalia edits {tables.version}, after the Medicare Code Editor"
+    table = f"{_EDITOR}, v{tables.version}"
     for code in dict.fromkeys(claim):
         groups = _groups(tables, codes, code)
         for group in (g for g in groups if g in tables.ages):

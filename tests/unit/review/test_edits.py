@@ -32,7 +32,9 @@ def _edits(
         (("E11.9", "E10.9"), "excludes1", ("E11.9", "E10.9")),
         (("F02.80", "G30.9"), "principal.manifestation", ("F02.80",)),
         (("W19.XXXA", "S93.402A"), "principal.external-cause", ("W19.XXXA",)),
-        (("Z79.4", "E11.9"), "principal.unacceptable", ("Z79.4",)),
+        (("Z79.4", "E11.9"), "principal.never-first", ("Z79.4",)),
+        (("T45.515A", "R04.0"), "principal.never-first", ("T45.515A",)),
+        (("I10", "Z00.00"), "first-listed.only", ("Z00.00", "I10")),
         (("M25.569",), "laterality.unspecified", ("M25.569",)),
         (("I10", "I10"), "code.duplicate", ("I10",)),
         (("O24.410",), "age.conflict", ("O24.410",)),
@@ -56,6 +58,25 @@ def test_a_circumstance_may_be_first_for_an_outpatient_but_not_principal(knowled
     """MCE, unacceptable principal diagnosis: for inpatient claims."""
     assert _edits(knowledge, "Z00.00") == []
     assert _edits(knowledge, "Z00.00", setting=Setting.INPATIENT) == [("principal.unacceptable", ("Z00.00",))]
+
+
+@pytest.mark.parametrize(
+    ("claim", "edits"),
+    [
+        (("Z51.89",), [("principal.needs-secondary", ("Z51.89",))]),
+        (("Z51.89", "I10"), []),
+        (("T45.515A", "R04.0"), [("principal.unacceptable", ("T45.515A",))]),
+        (("T45.511A", "R04.0"), []),
+        (("R65.20",), [("principal.unacceptable", ("R65.20",))]),
+        (("E08.9",), [("principal.manifestation", ("E08.9",))]),
+        (("M89.70",), [("principal.never-first", ("M89.70",)), ("laterality.unspecified", ("M89.70",))]),
+    ],
+)
+def test_principal_diagnoses_of_inpatients(knowledge: Knowledge, claim: tuple[str, ...], edits: list[tuple[str, tuple[str, ...]]]) -> None:
+    """MCE v43.1: unacceptable, manifestation, requires a secondary diagnosis; and what the classification alone puts later."""
+    assert [e for e in _edits(knowledge, *claim, setting=Setting.INPATIENT) if not e[0].startswith("laterality")] == [
+        e for e in edits if not e[0].startswith("laterality")
+    ]
 
 
 def test_the_sex_edit_ends_in_september_2024(knowledge: Knowledge) -> None:
