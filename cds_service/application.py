@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,17 +18,19 @@ from cds_service.audit.inputs import basis, document_hash, inputs_of
 from cds_service.backlog import Backlog, Calls
 from cds_service.config import Settings
 from cds_service.errors import ConfigurationError
-from cds_service.readings import RecentReadings
+from cds_service.readings import Recent, RecentReadings
 from cds_service.review.document import without_text
 from cds_service.review.knowledge import Knowledge
 from cds_service.review.model import CodingReview, ModelUsed, SkippedNote
 from cds_service.review.review import review
+from cds_service.serving.admission import Admission
 from cds_service.store import CardIssued, Feedback, ReviewStore
 from fhir_mappers import warm_up
 from fhir_mappers.record import EncounterRecord, Note
 from onnx_models import EngineError, ModelInfo, NoteCoder, NoteReading
 
 _LOG = logging.getLogger(__name__)
+_REVIEWS = 64  # whole reviews that are remembered
 LONGEST_NOTE = 100_000  # characters, some 16,000 words: hardly a note of care is longer, and what is would block a worker for long
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 # Whose statements count as a provider's diagnosis (ICD-10-CM guidelines, section I.B.14: others document only a few things).
@@ -162,6 +164,8 @@ class Application:
         self.store = store
         self.reviewer = Reviewer(coder, knowledge, recent=RecentReadings(seconds=settings.remember_minutes * 60))
         self.audit = AuditTrail(store.engine, AuditKey.load(store.engine, settings.audit_key))
+        self.admission = Admission(settings.workers, settings.waiting)
+        self._reviews: Recent[CodingReview] = Recent(most=_REVIEWS, seconds=settings.remember_minutes * 60)
         self.calls = Calls()
         self._backlog = Backlog(self.reviewer.read_ahead, self.calls) if settings.remember_minutes else None
 
@@ -202,9 +206,28 @@ class Application:
         return self.coder.model.provider
 
     def review(self, record: EncounterRecord, *, deadline: float | None = None) -> CodingReview:
-        """Return the review of a record; see `Reviewer.review`. What there was no time for is read afterwards and remembered."""
+        """Return the review of a record; see `Reviewer.review`. What there was no time for is read afterwards and remembered.
+
+        The same record on the same day has the same review: a whole one is remembered, and given again under a new id.
+        """
+        began = time.perf_counter()
+        key = f"{inputs_of(record).record} {self.reviewer.now().date()}".encode()
+        if (known := self._reviews.get(key)) is not None:
+            took = (("reading", round((time.perf_counter() - began) * 1000, 1)),)
+            return replace(known, id=str(uuid4()), created=self.reviewer.now(), timing_ms=took)
+        late: list[Note] = []
         with self.calls.one():  # not every review is made within a request
-            return self.reviewer.review(record, deadline=deadline, later=self._backlog.add if self._backlog else None)
+            made = self.reviewer.review(record, deadline=deadline, later=late.append)
+        if self._backlog is not None:
+            for note in late:
+                self._backlog.add(note)
+        if not late:
+            self._reviews.put(key, made)
+        return made
+
+    def waiting_notes(self) -> int:
+        """Return how many notes wait to be read afterwards."""
+        return self._backlog.count() if self._backlog else 0
 
     def keep(
         self,

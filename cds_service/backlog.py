@@ -90,6 +90,10 @@ class Backlog:
             return False
         return True
 
+    def count(self) -> int:
+        """Return how many notes wait or are being read."""
+        return len(self._waiting)
+
     def close(self) -> None:
         """Drop what waits and what is half read."""
         self._closed.set()

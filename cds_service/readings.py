@@ -11,44 +11,70 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 from onnx_models import NoteReading
 
+T = TypeVar("T")
 Sections = Sequence[tuple[str, int, int]]
+
+
+class Recent(Generic[T]):
+    """Values for `seconds` (0: none is kept), at most `most` of them. Safe to share between threads."""
+
+    def __init__(self, *, most: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._clock = clock
+        self._kept: OrderedDict[bytes, tuple[float, T]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: bytes) -> T | None:
+        """Return the value of a key, or None if none was kept lately."""
+        with self._lock:
+            self._forget_old()
+            found = self._kept.get(key)
+            return found[1] if found else None
+
+    def put(self, key: bytes, value: T) -> None:
+        """Keep a value."""
+        if self._seconds <= 0:
+            return
+        with self._lock:
+            self._kept[key] = (self._clock(), value)
+            self._kept.move_to_end(key)
+            self._forget_old()
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+
+    def count(self) -> int:
+        """Return how many values are kept."""
+        return len(self._kept)
+
+    def _forget_old(self) -> None:
+        oldest = self._clock() - self._seconds
+        while self._kept and next(iter(self._kept.values()))[0] < oldest:
+            self._kept.popitem(last=False)
 
 
 class RecentReadings:
     """Complete readings of notes, each for `seconds` (0: none is kept), at most `most` of them. Safe to share between threads."""
 
     def __init__(self, *, most: int = 256, seconds: float = 900, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = most
-        self._seconds = seconds
-        self._clock = clock
-        self._kept: OrderedDict[bytes, tuple[float, NoteReading]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._recent: Recent[NoteReading] = Recent(most=most, seconds=seconds, clock=clock)
 
     def recall(self, text: str, sections: Sections) -> NoteReading | None:
         """Return the reading of this note, or None if it wasn't read lately."""
-        with self._lock:
-            self._forget_old()
-            found = self._kept.get(_key(text, sections))
-            return found[1] if found else None
+        return self._recent.get(_key(text, sections))
 
     def keep(self, text: str, sections: Sections, reading: NoteReading) -> None:
         """Keep a reading, unless parts of the note were left out: those may fit the time of the next call."""
-        if reading.unread or self._seconds <= 0:
-            return
-        with self._lock:
-            self._kept[_key(text, sections)] = (self._clock(), reading)
-            self._kept.move_to_end(_key(text, sections))
-            self._forget_old()
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
+        if not reading.unread:
+            self._recent.put(_key(text, sections), reading)
 
-    def _forget_old(self) -> None:
-        oldest = self._clock() - self._seconds
-        while self._kept and next(iter(self._kept.values()))[0] < oldest:
-            self._kept.popitem(last=False)
+    def count(self) -> int:
+        """Return how many readings are kept."""
+        return self._recent.count()
 
 
 def _key(text: str, sections: Sections) -> bytes:

@@ -54,8 +54,8 @@ class Server:
 
     def busy_s(self) -> float:
         """Return the processor time that the server has used, in seconds."""
-        used = self._watched.cpu_times()
-        return float(used.user + used.system)
+        used = [p.cpu_times() for p in (self._watched, *self._watched.children(recursive=True))]
+        return sum(float(u.user + u.system) for u in used)
 
     def _wait_until_ready(self) -> None:
         end = time.monotonic() + _START_S

@@ -31,20 +31,24 @@ _LOOPBACK = "127.0.0.1"
 def serve(host: str, port: int, open_mode: bool, config: Path | None) -> None:
     """Run the service: CDS Hooks, the API and the SMART app.
 
-    Logs are JSON lines on standard error. Stop it with Ctrl-C or SIGTERM.
+    Logs are JSON lines on standard error. Stop it with Ctrl-C or SIGTERM: calls in progress are answered. SIGHUP loads
+    settings, model and tables anew without losing a call.
     """
-    settings = replace(Settings.load(config), open=open_mode)
-    check_exposure(host, settings)
+    from cds_service.serving.lifecycle import begin
+    from cds_service.serving.server import serve as serve_on
+
+    def current() -> Settings:
+        settings = replace(Settings.load(config), open=open_mode)
+        check_exposure(host, settings)
+        if settings.public_url == DEFAULT_PUBLIC_URL:
+            settings = replace(settings, public_url=f"http://{host}:{door.getsockname()[1]}")
+        return settings
+
+    check_exposure(host, replace(Settings.load(config), open=open_mode))
     log_to_stderr()
     # Listening comes before loading: a taken port is told at once, and callers wait for the model instead of being refused.
     with listening(host, port) as door:
-        if settings.public_url == DEFAULT_PUBLIC_URL:
-            settings = replace(settings, public_url=f"http://{host}:{door.getsockname()[1]}")
-        application = Application.load(settings)
-        try:
-            run(application, door)
-        finally:
-            application.close()
+        serve_on(current, begin, door)
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +19,7 @@ from cds_service.store.engine import writing, wrong_database
 from cds_service.store.schema import every_table
 
 FOLDER = Path(__file__).with_name("migrations")
+logging.getLogger("alembic.runtime.migration").addFilter(lambda record: not record.getMessage().startswith(("Context impl", "Will assume")))
 _LOCK = 0x4D415247  # "MARG": names the advisory lock on PostgreSQL
 
 

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, g, jsonify
 from cds_service.application import Application
 from cds_service.encounter_input import read_input
 from cds_service.review.document import to_document
+from cds_service.serving.admission import hold
 from cds_service.web.body import json_body
 from cds_service.web.clients import calling_client
 from cds_service.web.metrics import Metrics
@@ -20,6 +21,7 @@ def blueprint(application: Application, metrics: Metrics) -> Blueprint:
     @routes.post("/review")
     def review() -> Response:
         client = calling_client(settings)
+        hold(application.admission, client, g.arrival + settings.api_budget_ms / 4000)
         record = read_input(json_body(), today=application.reviewer.now().date())
         found = application.review(record, deadline=g.arrival + settings.api_budget_ms / 1000)
         document = to_document(found)

@@ -17,6 +17,8 @@ from cds_service.config import Settings, is_loopback
 from cds_service.errors import RequestError
 from cds_service.hooks import Registry, built_in_registry
 from cds_service.outgoing import Outgoing
+from cds_service.serving.admission import give_back_places
+from cds_service.serving.correlation import follow
 from cds_service.web import api, cds, errors, operations, tokens
 from cds_service.web.clients import GATE, OUTGOING
 from cds_service.web.metrics import Metrics
@@ -42,6 +44,8 @@ def create_app(application: Application, registry: Registry | None = None) -> Fl
     metrics = Metrics(application)
     _count(app, application.calls)
     _watch(app, metrics)
+    follow(app)
+    give_back_places(app)
     if application.settings.open:
         _answer_own_names_only(app, application.settings)
     app.register_blueprint(cds.blueprint(application, registry or built_in_registry(), metrics))
@@ -101,6 +105,9 @@ def _watch(app: Flask, metrics: Metrics) -> None:
         route = request.url_rule.rule if request.url_rule else "(none)"
         metrics.requests.labels(route, request.method, response.status_code).inc()
         metrics.seconds.labels(route).observe(seconds)
+        if "refused" in g:
+            metrics.refused.labels(g.refused).inc()
+        metrics.look()
         told = {"route": route, "method": request.method, "status": response.status_code, "ms": round(seconds * 1000, 1), **g.get("told", {})}
         _LOG.info("request", extra={"fields": told})
         response.headers.setdefault("X-Content-Type-Options", "nosniff")

@@ -23,9 +23,10 @@ from cds_service.hooks import (
     with_coverage,
 )
 from cds_service.review.document import to_document
+from cds_service.serving.admission import hold
 from cds_service.store import CardIssued
 from cds_service.web.body import json_body
-from cds_service.web.clients import calling_client
+from cds_service.web.clients import calling_client, outgoing
 from cds_service.web.metrics import Metrics
 
 # After a slow fetch the newest notes are still read: an answer a little late is worth more than one without them.
@@ -46,11 +47,13 @@ def blueprint(application: Application, registry: Registry, metrics: Metrics) ->
     def call(service_id: str) -> Response:
         client = calling_client(settings)
         service = registry.find(service_id)
+        hold(application.admission, client, g.arrival + settings.hook_budget_ms / 2000)
         asked = read_request(json_body(), hook=service.hook)
         g.told = {"service": service.id, "hookInstance": asked.hook_instance, "client": client.name}
         answer_by = g.arrival + settings.hook_budget_ms / 1000
         fetched_by = g.arrival + settings.fetch_budget_ms / 1000
-        record = complete(service, asked, client, open_mode=settings.open, until=fetched_by, answer_by=answer_by)
+        session = outgoing().to_fhir(client)
+        record = complete(service, asked, client, open_mode=settings.open, until=fetched_by, answer_by=answer_by, session=session)
         deadline = max(answer_by, time.monotonic() + _LEAST_READING_S)
         review = application.review(record, deadline=deadline)
         finding = Finding(asked, record, review, application.coder.read)

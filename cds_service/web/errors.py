@@ -9,21 +9,24 @@ import json
 import logging
 from dataclasses import dataclass
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, jsonify, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from cds_service.errors import (
+    BusyError,
     MarginaliaError,
     NoCodeSetInForce,
     NotAuthenticatedError,
     NotFoundError,
     PreconditionError,
     RequestError,
+    StoreError,
     UnknownServiceError,
     UpstreamError,
 )
 from cds_service.logs import told_of
+from cds_service.serving.admission import empty_answer, wants_empty_answer
 from fhir_mappers import FhirError, ServerError
 
 _LOG = logging.getLogger(__name__)
@@ -35,6 +38,8 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (PreconditionError, 412, "required"),
     (UpstreamError, 412, "transient"),
     (NoCodeSetInForce, 422, "not-supported"),
+    (BusyError, 503, "throttled"),
+    (StoreError, 503, "transient"),
     (ServerError, 412, "transient"),
     (FhirError, 400, "invalid"),
 )
@@ -79,6 +84,10 @@ def _known(error: MarginaliaError | FhirError) -> Response:
     if found is None:
         return _defect(error)
     status, issue = found
+    if isinstance(error, BusyError):
+        g.refused = "empty" if wants_empty_answer() else "503"
+        if g.refused == "empty":
+            return jsonify(empty_answer(error.message))
     return _answer(Problem(status, error.code, error.message, error.remedy, getattr(error, "field", None), issue))
 
 
@@ -103,11 +112,14 @@ def _store(error: SQLAlchemyError) -> Response:
 
 
 def _defect(error: Exception) -> Response:
+    if isinstance(error, BlockingIOError | ConnectionError):  # the caller fell silent, or went away, in the middle of its body
+        return _answer(Problem(408, "http.408", "The request didn't arrive in time.", "Send it again.", issue="timeout"))
     _LOG.error("defect", extra={"fields": told_of(error)})
     return _answer(Problem(500, "internal", "The service failed.", "Try again; if it stays, tell the operator the time of the call."))
 
 
 def _answer(problem: Problem) -> Response:
+    later = {"Retry-After": str(BusyError.retry_after)} if problem.status == 503 else None
     if request.path == "/cds-services" or request.path.startswith("/cds-services/"):
-        return Response(json.dumps(problem.as_outcome()), problem.status, content_type="application/fhir+json")
-    return Response(json.dumps(problem.as_json()), problem.status, content_type="application/problem+json")
+        return Response(json.dumps(problem.as_outcome()), problem.status, later, content_type="application/fhir+json")
+    return Response(json.dumps(problem.as_json()), problem.status, later, content_type="application/problem+json")
