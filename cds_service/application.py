@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from cds_service.audit import AuditKey, AuditTrail, Event, Kind
 from cds_service.audit.inputs import basis, document_hash, inputs_of
 from cds_service.backlog import Backlog, Calls
+from cds_service.codesets import AtHand, Renewal, additions
 from cds_service.config import Settings
 from cds_service.errors import ConfigurationError
 from cds_service.readings import Recent, RecentReadings
@@ -28,6 +29,7 @@ from cds_service.store import CardIssued, Feedback, ReviewStore
 from fhir_mappers import warm_up
 from fhir_mappers.record import EncounterRecord, Note
 from onnx_models import EngineError, ModelInfo, NoteCoder, NoteReading
+from onnx_models.extension import extended
 
 _LOG = logging.getLogger(__name__)
 _REVIEWS = 64  # whole reviews that are remembered
@@ -84,19 +86,21 @@ class Reviewer:
     recent: RecentReadings = field(default_factory=RecentReadings)
 
     @classmethod
-    def load(cls, *, threads: int = 2, provider: str = "auto", claim_tables: Path | None = None) -> Reviewer:
-        """Load model and tables.
+    def load(cls, *, threads: int = 2, provider: str = "auto", claim_tables: Path | None = None, data: Path | None = None) -> Reviewer:
+        """Load model and tables; `data` is the folder of imported code sets and payers' rules.
 
         Raises:
             ConfigurationError: the model can't be loaded, or not on the provider asked for.
             CodeSetError: a table is damaged.
+            RuleError: a payer's rule is wrong.
         """
         try:
             coder = NoteCoder.load(threads=threads, provider=provider)
         except EngineError as error:
             raise ConfigurationError(error.message, error.remedy) from error
         coder.read(_WARM_UP)  # the first reading sets up buffers; a user shouldn't wait for that
-        return cls(coder, Knowledge.load(claim_tables))
+        knowledge = AtHand(data).knowledge(claim_tables) if data else Knowledge.load(claim_tables)
+        return cls(extended(coder, additions(knowledge.code_sets)), knowledge)
 
     @property
     def model(self) -> ModelUsed:
@@ -167,7 +171,9 @@ class Application:
         self.admission = Admission(settings.workers, settings.waiting)
         self._reviews: Recent[CodingReview] = Recent(most=_REVIEWS, seconds=settings.remember_minutes * 60)
         self.calls = Calls()
-        self._backlog = Backlog(self.reviewer.read_ahead, self.calls) if settings.remember_minutes else None
+        self._backlog = Backlog(lambda note, pause: self.reviewer.read_ahead(note, pause), self.calls) if settings.remember_minutes else None
+        hand = AtHand(settings.data)
+        self.renewal = Renewal(lambda: hand.stamp, lambda: self._renew(AtHand(settings.data)))
 
     @classmethod
     def load(cls, settings: Settings) -> Application:
@@ -178,11 +184,20 @@ class Application:
             CodeSetError: a table is damaged.
         """
         store = ReviewStore(settings.database_url, handle_hours=settings.handle_hours, data_keys=settings.data_keys)
-        reviewer = Reviewer.load(threads=settings.threads, provider=settings.provider, claim_tables=settings.claim_tables)
+        reviewer = Reviewer.load(threads=settings.threads, provider=settings.provider, claim_tables=settings.claim_tables, data=settings.data)
         warm_up()  # as with the engine: the first call shouldn't wait for what every call uses
         application = cls(settings, reviewer.coder, reviewer.knowledge, store)
         _LOG.info("model loaded", extra={"fields": {"provider": application.provider, "model": reviewer.model.name, "version": reviewer.model.version}})
         return application
+
+    def _renew(self, hand: AtHand) -> None:
+        """Put in place what the data folder holds now. Calls in progress end with what they began with."""
+        knowledge = hand.knowledge(self.settings.claim_tables)
+        coder = self.reviewer.coder
+        if isinstance(coder, NoteCoder):
+            coder = extended(coder, additions(knowledge.code_sets))
+        self.reviewer = replace(self.reviewer, coder=coder, knowledge=knowledge, recent=RecentReadings(seconds=self.settings.remember_minutes * 60))
+        self._reviews = Recent(most=_REVIEWS, seconds=self.settings.remember_minutes * 60)
 
     def close(self) -> None:
         """Stop reading afterwards, and close the store."""
@@ -210,6 +225,7 @@ class Application:
 
         The same record on the same day has the same review: a whole one is remembered, and given again under a new id.
         """
+        self.renewal.look()
         began = time.perf_counter()
         key = f"{inputs_of(record).record} {self.reviewer.now().date()}".encode()
         if (known := self._reviews.get(key)) is not None:

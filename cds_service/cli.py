@@ -22,9 +22,9 @@ COMMANDS = {
     "simulate": ("cds_service.simulate.command:simulate", "Play an EHR against any CDS service: discovery, hooks, signed tokens, prefetch, feedback."),
     "demo": ("cds_service.demo.command:demo", "Run a FHIR server, an EHR page with an authorisation server, and the service, with synthetic patients."),
     "code": ("cds_service.commands.code:code", "Code the note in FILE, or on standard input where FILE is -."),
-    "codeset": ("cds_service.review.command:codeset", "Code sets: which releases are at hand, and whether codes are valid on a date."),
+    "codeset": ("cds_service.codesets.command:codeset", "Code sets: import a year's official files, see and compare releases, check codes."),
     "explain": ("cds_service.review.command:explain", "Show what is known of CODE: its notes, the rules, and the questions about it."),
-    "rules": ("cds_service.review.command:rules", "The rules of the review: conventions and guidelines, and documentation gaps."),
+    "rules": ("cds_service.review.command:rules", "The rules of the review: conventions and guidelines, documentation gaps, and payers' own."),
     "store": ("cds_service.store.command:store", "The database: steps, backup and restore, retention, keys."),
     "erase": ("cds_service.store.command:erase", "Delete all that is kept of a patient."),
     "audit": ("cds_service.audit.command:audit", "The audit: verify its chain, export it, show events."),
@@ -32,6 +32,7 @@ COMMANDS = {
     "train": ("onnx_models.training.command:train", "Rebuild the engine's artefacts from a data folder."),
     "export": ("onnx_models.training.command:export", "Export the fine-tuned encoder to ONNX and show that its vectors stay the same."),
     "evaluate": ("cds_service.evaluation.command:evaluate", "Measure the product: phrases, codes never seen in training, US notes, published cases."),
+    "soak": ("cds_service.serving.command:soak", "Mixed load for a long time on a service of its own; reports errors, percentiles and growth of memory."),
     "bench": ("cds_service.bench.command:bench", "Measure speed and size of the service on this machine."),
 }
 

@@ -87,6 +87,7 @@ class Settings:
     clients: tuple[Client, ...] = ()
     private_networks: tuple[str, ...] = ()  # networks beside the public ones that the service may call, e.g. 10.20.0.0/16
     ca_file: str = ""  # PEM file with the authorities of EHRs' certificates, in place of the public ones
+    data: Path = field(default_factory=lambda: _state_folder() / "data")  # folder of imported code sets and payers' rules
     claim_tables: Path | None = None  # folder with official files: NCCI pairs, unit limits, Medicare Coverage Database
     smart: Mapping[str, Any] = field(default_factory=dict)
     open: bool = False
@@ -192,6 +193,10 @@ def _value(name: str, value: object) -> object:
             if not isinstance(value, str) or not Path(value).is_file():
                 raise _wrong(name, value, "the path of a PEM file")
             return value
+        case "data":
+            if not isinstance(value, str) or not value or (Path(value).exists() and not Path(value).is_dir()):
+                raise _wrong(name, value, "a folder for imported code sets and payers' rules")
+            return Path(value)
         case "claim_tables":
             if not isinstance(value, str) or not Path(value).is_dir():
                 raise _wrong(name, value, "a folder with official files of CMS")

@@ -127,7 +127,7 @@ def replay(review_id: str, file: Any, config: Path | None, tenant: str | None, a
             raise NotFoundError("The audit has no answer with this id.", "Use the id of a review; `marginalia audit show --kind answer` lists them.")
         kept = store.get(found.event["tenant"], review_id)
     record = read_again(body, found.event, built_in_registry())
-    reviewer = Reviewer.load(threads=settings.threads, provider=settings.provider)
+    reviewer = Reviewer.load(threads=settings.threads, provider=settings.provider, claim_tables=settings.claim_tables, data=settings.data)
     outcome = make_again(reviewer, reviewer.coder.model.provider, found.event, kept, record)
     if as_json:
         told = {"same": outcome.same, "reasons": outcome.reasons, "changed": outcome.changed, "review": outcome.document}

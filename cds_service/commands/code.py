@@ -36,7 +36,7 @@ def code(file: Any, as_json: bool, encounter_date: str | None, setting: str | No
     facts = {"encounter_date": encounter_date, "setting": setting, "birth_date": birth_date, "gender": gender}
     record = _record(text, {name: value for name, value in facts.items() if value is not None})
     settings = Settings.load()
-    review = Reviewer.load(threads=settings.threads, provider=settings.provider).review(record)
+    review = Reviewer.load(threads=settings.threads, provider=settings.provider, claim_tables=settings.claim_tables, data=settings.data).review(record)
     if as_json:
         click.echo(json.dumps(to_document(review), ensure_ascii=False, indent=2))
     else:

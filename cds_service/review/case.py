@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from cds_service.review.codeset import ICD10CM, CodeSet
+from cds_service.review.codeset_current import in_release
 from cds_service.review.cues import lower
 from cds_service.review.model import Evidence, EvidenceKind
 from fhir_mappers.record import EncounterRecord, Note, Setting
@@ -138,7 +139,7 @@ def open_case(record: EncounterRecord, readings: Mapping[str, NoteReading], know
     notes = tuple(sorted((n for n in record.notes if n.source in readings), key=_age))
     sha256 = {n.source: note_sha256(n) for n in notes}
     codes = knowledge.code_sets.in_force(ICD10CM, on)
-    return Case(record, readings, knowledge, codes, on, notes, sha256, tuple(_statements(notes, readings, sha256)))
+    return Case(record, readings, knowledge, codes, on, notes, sha256, tuple(_statements(notes, readings, sha256, codes)))
 
 
 def _age(note: Note) -> tuple[datetime, str]:
@@ -153,10 +154,10 @@ def _negated_inside(mention: Mention) -> Mention:
     return mention
 
 
-def _statements(notes: Iterable[Note], readings: Mapping[str, NoteReading], sha256: Mapping[str, str]) -> Iterable[Statement]:
+def _statements(notes: Iterable[Note], readings: Mapping[str, NoteReading], sha256: Mapping[str, str], codes: CodeSet) -> Iterable[Statement]:
     for order, note in enumerate(notes):
         for found in sorted(readings[note.source].mentions, key=lambda m: (m.begin, m.end)):
-            mention = _negated_inside(found)
+            mention = in_release(_negated_inside(found), codes)
             words = note.text[mention.begin : mention.end]
             place = (mention.begin, mention.end, mention.section, mention.assertion)
             evidence = Evidence(EvidenceKind.NOTE, note.source, words, *place, sha256[note.source], note.date)

@@ -1,79 +1,26 @@
-"""Commands for whoever installs or codes: which code sets are at hand, what is known of a code, and whether the rules hold."""
+"""Commands for whoever installs or codes: what is known of a code, whether the rules hold, and the rules of payers."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import click
 
+from cds_service.codesets.at_hand import AtHand, read_rules
+from cds_service.config import Settings
 from cds_service.errors import RuleError
 from cds_service.review.codeset import ICD10CM, CodeSet
-from cds_service.review.edits import claim_findings
 from cds_service.review.gaps import faults
 from cds_service.review.knowledge import Knowledge
+from cds_service.review.payer_file import payer_rules
 from cds_service.review.risk import in_force
 from cds_service.review.sequencing import may_be_first, needs_etiology
-from fhir_mappers.record import EncounterRecord, Patient, Setting
 
 _DATE = click.DateTime(formats=["%Y-%m-%d"])
-
-
-@click.group()
-def codeset() -> None:
-    """Code sets: which releases are at hand, and whether codes are valid on a date."""
-
-
-@codeset.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_releases(as_json: bool) -> None:
-    """List the releases, with the dates on which they are in force."""
-    rows = [
-        {
-            "system": r.system,
-            "version": r.version,
-            "effectiveFrom": r.effective_from.isoformat(),
-            "billableCodes": len(r.billable),
-            **({"effectiveTo": r.effective_to.isoformat()} if r.effective_to else {}),
-            **({"meantUntil": r.superseded_after.isoformat()} if r.superseded_after else {}),
-        }
-        for r in Knowledge.load().code_sets
-    ]
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-        return
-    for row in rows:
-        dates = f"in force from {row['effectiveFrom']}, meant until {row.get('meantUntil', 'the next release')}"
-        click.echo(f"{row['system']}  {row['version']}  {dates}: {row['billableCodes']} complete codes")
-
-
-@codeset.command("check")
-@click.argument("codes", nargs=-1, required=True)
-@click.option("--date", "on", type=_DATE, default=None, help="Date of service; today if not given.")
-@click.option("--inpatient", is_flag=True, help="Check as a claim of an inpatient stay.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.pass_context
-def check(context: click.Context, codes: tuple[str, ...], on: datetime | None, inpatient: bool, as_json: bool) -> None:
-    """Check CODES, in sequence, as the diagnoses of one claim. Exit code 1 if there is a critical finding."""
-    day = on.date() if on else date.today()
-    knowledge = Knowledge.load()
-    release = knowledge.code_sets.in_force(ICD10CM, day)
-    setting = Setting.INPATIENT if inpatient else Setting.OUTPATIENT
-    record = EncounterRecord(Patient("unknown"), None, setting, None, None)
-    found = claim_findings([c.upper() for c in codes], record, release, knowledge.edits, day)
-    if as_json:
-        click.echo(json.dumps([_finding(f.edit, f.codes, f.severity, f.explanation, f.remedy, f.table, f.version) for f in found], indent=2))
-    else:
-        for finding in found:
-            click.echo(f"{finding.severity}  {finding.edit}  {finding.explanation} {finding.remedy}")
-        click.echo(f"{len(found)} findings, {release.system} {release.version}", err=True)
-    context.exit(1 if any(f.severity == "critical" for f in found) else 0)
-
-
-def _finding(edit: str, codes: tuple[str, ...], severity: str, explanation: str, remedy: str, table: str, version: str) -> dict[str, Any]:
-    return {"edit": edit, "codes": list(codes), "severity": severity, "explanation": explanation, "remedy": remedy, "table": table, "version": version}
 
 
 @click.command()
@@ -83,11 +30,13 @@ def _finding(edit: str, codes: tuple[str, ...], severity: str, explanation: str,
 def explain(code: str, on: datetime | None, as_json: bool) -> None:
     """Show what is known of CODE: its notes, the rules that ask for it or report it, and the questions about it."""
     day = on.date() if on else date.today()
-    knowledge = Knowledge.load()
+    knowledge = AtHand(Settings.load().data).knowledge()
     release = knowledge.code_sets.in_force(ICD10CM, day)
     code = code.upper()
     if not release.is_valid(code):
-        raise click.UsageError(f"{code} is no code of {release.system} {release.version} on {day}.")
+        gone = release.retired.get(code)
+        told = f" {gone.told()}" if gone else ""
+        raise click.UsageError(f"{code} is no code of {release.system} {release.version} on {day}.{told}")
     document = explanation(code, release, knowledge, day)
     if as_json:
         click.echo(json.dumps(document, indent=2))
@@ -150,19 +99,33 @@ def rules() -> None:
 
 @rules.command("list")
 def list_rules() -> None:
-    """List all rules with their sources, in the order in which they act."""
-    knowledge = Knowledge.load()
+    """List all rules with their sources, in the order in which they act; those of payers last."""
+    knowledge = AtHand(Settings.load().data).knowledge()
     for one in knowledge.rules:
         click.echo(f"{one.id}\t{one.title}\t{one.source}")
     for gap in knowledge.gap_rules:
         click.echo(f"{gap.id}\t{gap.title}\t{gap.source}")
+    for payer in knowledge.payers:
+        for own in payer.rules:
+            click.echo(f"payer.{own.id}\t{own.title}\t{payer.payer}: {own.source}")
 
 
 @rules.command("check")
-def check_rules() -> None:
-    """Check every rule: codes that exist, sources, and questions that obey the law of compliant queries. Exit code 1 if one fails."""
-    knowledge = Knowledge.load()
-    release = next(iter(knowledge.code_sets))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE...]")
+def check_rules(files: tuple[Path, ...]) -> None:
+    """Check the rules, or payers' rule FILEs with the tests inside them. Exit code 1 if one fails.
+
+    Without FILE: codes that exist, sources, questions that obey the law of compliant queries, and the payers' rules in force.
+    """
+    if files:
+        releases = AtHand(Settings.load().data).library.shelf().code_sets
+        for path in files:
+            checked = payer_rules(path.name, read_rules(path), releases)
+            tests = sum(len(r.tests) for r in checked.rules)
+            click.echo(f"{path.name}: {len(checked.rules)} rules of {checked.payer} are in order, {tests} tests passed", err=True)
+        return
+    knowledge = AtHand(Settings.load().data).knowledge()
+    release = knowledge.code_sets.in_force(ICD10CM, max(r.effective_from for r in knowledge.code_sets.of(ICD10CM)))
     wrong = [f"{r.id}: {fault}" for r in knowledge.gap_rules for fault in faults(r)]
     for one in (*knowledge.rules, *knowledge.gap_rules):
         named = [*getattr(one, "yields", ()), *(c for x in one.needs for c in ((x,) if isinstance(x, str) else getattr(x, "codes", ())))]
@@ -172,3 +135,20 @@ def check_rules() -> None:
     if wrong:
         raise RuleError(f"{len(wrong)} faults in the rules.", "Mend the lines that are named.")
     click.echo(f"{len(tuple(knowledge.rules))} coding rules and {len(knowledge.gap_rules)} gap rules are in order", err=True)
+
+
+@rules.command("add")
+@click.argument("file", type=click.Path(path_type=Path))
+def add_rules(file: Path) -> None:
+    """Check a payer's rule FILE and put it in force, in place of an earlier file of the same name. A running service follows within seconds."""
+    hand = AtHand(Settings.load().data)
+    added = hand.put_rules(file, hand.library.shelf().code_sets)
+    click.echo(f"{len(added.rules)} rules of {added.payer}, version {added.version}, are in force", err=True)
+
+
+@rules.command("remove")
+@click.argument("name")
+def remove_rules(name: str) -> None:
+    """Take a payer's rule file out of force."""
+    AtHand(Settings.load().data).drop_rules(name)
+    click.echo(f"{name} is out of force", err=True)

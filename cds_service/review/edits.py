@@ -16,6 +16,7 @@ from cds_service.review.admission import UNKNOWN
 from cds_service.review.case import Case
 from cds_service.review.claims import grouped, necessity_findings, service_findings, services_of
 from cds_service.review.codeset import ICD10CM, CodeSet
+from cds_service.review.codeset_gate import service_code_findings
 from cds_service.review.guidelines.drugs import intent
 from cds_service.review.model import ClaimFinding, Grouping, Meat
 from cds_service.review.risk import support, unsupported
@@ -95,6 +96,7 @@ def case_findings(lines: Sequence[Line], supported: Mapping[str, tuple[Meat, ...
         *(f for claim in claims for f in claim_findings(claim, case.record, case.codes, case.knowledge.edits, case.on)),
         *_admission(lines, case.codes),
         *order_findings(case.record, reviewed, case.codes),
+        *service_code_findings(services, case.knowledge.code_sets),
         *service_findings(services, tables.pairs, tables.limits),
         *necessity_findings(services, reviewed, tables.policies),
         *unsupported(supported, case),
@@ -121,12 +123,13 @@ def claim_findings(claim: Sequence[str], record: EncounterRecord, codes: CodeSet
         on: date of service or discharge.
     """
     known = [code for code in claim if codes.is_valid(code)]
+    complete = [code for code in claim if codes.is_billable(code)]
     found = [
         *_validity(claim, codes),
         *_pairs(known, codes),
         *_first(claim, record, codes, tables),
         *_laterality(known, codes, on),
-        *_patient(known, record.patient, codes, tables, on),
+        *_patient(complete, record.patient, codes, tables, on),
         *_duplicates(claim, codes),
     ]
     return tuple(found)
@@ -155,13 +158,15 @@ def _validity(claim: Iterable[str], codes: CodeSet) -> Iterator[ClaimFinding]:
         if codes.is_billable(code):
             continue
         if not codes.is_valid(code):
-            text = f"{code} is no code of ICD-10-CM on the date of service."
+            gone = codes.retired.get(code)
+            text = gone.told() if gone else f"{code} is no code of ICD-10-CM on the date of service."
             yield _finding("code.invalid", [code], codes, text, "Choose a code that is valid on this date.", table=table)
         elif codes.seventh(code) and not codes.children(code):
             text = f"{code} lacks its 7th character."
             yield _finding("code.seventh-character", [code], codes, text, "Complete it with the character for the episode of care.", table=table)
         else:
-            text = f"{code} is a heading: it isn't complete."
+            gone = codes.retired.get(code)
+            text = gone.told() if gone else f"{code} is a heading: it isn't complete."
             yield _finding("code.incomplete", [code], codes, text, "Choose one of the codes below it.", table=table)
 
 
@@ -173,8 +178,8 @@ def _pairs(claim: Sequence[str], codes: CodeSet) -> Iterator[ClaimFinding]:
 
 
 def _first(claim: Sequence[str], record: EncounterRecord, codes: CodeSet, tables: EditTables) -> Iterator[ClaimFinding]:
-    if not claim:
-        return
+    if not claim or not codes.is_billable(claim[0]):
+        return  # what is no code can't be judged by its place
     code, inpatient = claim[0], record.setting.value == "inpatient"
     if code.startswith(tables.manifestation):
         text = f"{code} is a manifestation: it can't stand first."

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from cds_service.review.admission import with_admission
 from cds_service.review.assembly import assembled
 from cds_service.review.case import open_case
+from cds_service.review.codeset_gate import in_force_only
 from cds_service.review.edits import payer_view
 from cds_service.review.gaps import queries
 from cds_service.review.knowledge import Knowledge
@@ -47,7 +48,7 @@ def review(
         NoCodeSetInForce: no ICD-10-CM release is in force on the date of service.
     """
     case = open_case(record, readings, knowledge, today)
-    sheet = knowledge.rules.settle(propose(case), case)
+    sheet = in_force_only(knowledge.rules.settle(propose(case), case), case)
     lines = with_admission(sequenced(sheet, case), case)
     asked = queries(lines, case)
     payer = payer_view(lines, case)

@@ -6,7 +6,8 @@ import json
 
 from click.testing import CliRunner
 
-from cds_service.review.command import codeset, explain, rules
+from cds_service.codesets.command import codeset
+from cds_service.review.command import explain, rules
 
 
 def test_releases_are_listed_with_their_dates() -> None:
