@@ -60,6 +60,7 @@ class EditTables:
         self.not_principal: tuple[str, ...] = tuple(table["principal"]["codes"])
         self.manifestation: tuple[str, ...] = tuple(table["manifestation"]["codes"])
         self.needs_secondary: tuple[str, ...] = tuple(table["needs_secondary"]["codes"])
+        self.unspecified: tuple[str, ...] = tuple(table["unspecified"]["codes"])
         self.first_listed: tuple[str, ...] = tuple(table["first_listed"]["codes"])
 
 
@@ -128,7 +129,7 @@ def claim_findings(claim: Sequence[str], record: EncounterRecord, codes: CodeSet
         *_validity(claim, codes),
         *_pairs(known, codes),
         *_first(claim, record, codes, tables),
-        *_laterality(known, codes, on),
+        *_laterality(known, codes, tables, on),
         *_patient(complete, record.patient, codes, tables, on),
         *_duplicates(claim, codes),
     ]
@@ -202,13 +203,14 @@ def _first(claim: Sequence[str], record: EncounterRecord, codes: CodeSet, tables
             yield _finding("first-listed.only", [later, code], codes, text, "Put it first, or drop it where it was not the reason.", severity="warning")
 
 
-def _laterality(claim: Iterable[str], codes: CodeSet, on: date) -> Iterator[ClaimFinding]:
+def _laterality(claim: Iterable[str], codes: CodeSet, tables: EditTables, on: date) -> Iterator[ClaimFinding]:
     if on < _LATERALITY_FROM:
         return
     for code in dict.fromkeys(claim):
-        if side_of(codes.title(code)) == "unspecified" and sides(codes, code):
-            text = f"{code} names no side, and codes for the sides exist."
-            remedy = "Code the side from the record, or ask the provider."
+        sided = side_of(codes.title(code)) == "unspecified" and bool(sides(codes, code))
+        if sided or code.startswith(tables.unspecified):
+            text = f"{code} names no {'side' if sided else 'exact site'}, and codes that do exist."
+            remedy = f"Code the {'side' if sided else 'site'} from the record, or ask the provider."
             yield _finding("laterality.unspecified", [code], codes, text, remedy, severity="warning", period=(_LATERALITY_FROM, None))
 
 

@@ -44,15 +44,11 @@ class MsdrgPackage:
         result = self._grouper.group(claim)
         if result.get("return_code") != "OK" or not result.get("final_drg"):
             return None
-        weighed = {
-            code: out["severity"] for code, out in zip(others, result.get("sdx_output") or (), strict=False) if out.get("severity") in ("CC", "MCC")
-        }
+        plain = {code.replace(".", ""): code for code in others}
+        outs = {plain[out["code"]]: out for out in result.get("sdx_output") or () if out["code"] in plain}  # in an order of the grouper's own
+        weighed = {code: outs[code]["severity"] for code in plain.values() if outs.get(code, {}).get("severity") in ("CC", "MCC")}
         severity = result.get("final_severity")
-        counts = [
-            code
-            for code, out in zip(others, result.get("sdx_output") or (), strict=False)
-            if "MARKED_FOR_FINAL" in out.get("flags", ()) and out.get("severity") == severity
-        ]
+        counts = [code for code, level in weighed.items() if level == severity and "MARKED_FOR_FINAL" in outs[code].get("flags", ())]
         group = DiagnosisGroup(
             f"{result['final_drg']:03d}",
             result.get("final_drg_description") or "",
