@@ -67,6 +67,11 @@ class _Ready:
     def forget(self, age: int) -> None:
         self._memory[age % _SLOTS] = 0
 
+    @property
+    def any(self) -> bool:
+        """True where some process has loaded since the start."""
+        return self._memory.find(b"\1") >= 0
+
     def __contains__(self, age: int) -> bool:
         return self._memory[age % _SLOTS] == 1
 
@@ -84,6 +89,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
         """Load settings, model and tables; at a reload a failure ends this process only, and the older ones go on."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         service: _Service = self.app
+        others = service.ready.any
         service.ready.forget(self.age)
         try:
             self.wsgi, self.close_application = service.load(service.settings())
@@ -91,7 +97,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
             known = isinstance(error, MarginaliaError) or hasattr(error, "remedy")
             fields = {"message": getattr(error, "message", ""), "remedy": getattr(error, "remedy", "")} if known else told_of(error)
             _LOG.error("not loaded", extra={"fields": fields})
-            raise SystemExit(1 if service.running else Arbiter.WORKER_BOOT_ERROR) from None
+            raise SystemExit(1 if others else Arbiter.WORKER_BOOT_ERROR) from None
         service.ready.tell(self.age)
 
     def run(self) -> None:
@@ -111,8 +117,6 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
             self.spawn_workers()
         ready = self.app.ready
         loaded = sorted((w.age, pid) for pid, w in self.WORKERS.items() if w.age in ready)
-        if loaded:
-            self.app.running = True
         for _, pid in loaded[: max(0, len(loaded) - self.num_workers)]:
             self.kill_worker(pid, signal.SIGTERM)
 
@@ -161,7 +165,6 @@ class _Service(BaseApplication):  # type: ignore[misc]
         self.load = load
         self.door = os.dup(door.fileno())  # gunicorn takes its descriptor over
         self.ready = _Ready()
-        self.running = False
         super().__init__()
 
     def load_config(self) -> None:

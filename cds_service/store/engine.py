@@ -14,7 +14,7 @@ from sqlalchemy.pool import StaticPool
 
 from cds_service.errors import ConfigurationError
 
-LOCK_WAIT_MS = 2000  # how long a write waits for another one; a caller is told soon rather than late
+LOCK_WAIT_MS = 5000  # how long a write waits for others before the caller is told
 _CONNECT_S = 3  # how long a connection to PostgreSQL may take
 
 
@@ -30,7 +30,7 @@ def open_engine(url: str) -> Engine:
             return _sqlite(parsed)
         if parsed.drivername in ("postgresql", "postgres"):
             parsed = parsed.set(drivername="postgresql+psycopg")
-        options = f"-c lock_timeout={LOCK_WAIT_MS} -c statement_timeout={30 * LOCK_WAIT_MS}"
+        options = f"-c lock_timeout={LOCK_WAIT_MS} -c statement_timeout={12 * LOCK_WAIT_MS}"
         arguments: dict[str, Any] = {"connect_timeout": _CONNECT_S, "options": options} if parsed.get_backend_name() == "postgresql" else {}
         return create_engine(parsed, pool_pre_ping=True, pool_timeout=LOCK_WAIT_MS / 1000, max_overflow=20, connect_args=arguments)
     except ArgumentError as error:
