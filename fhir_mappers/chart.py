@@ -34,6 +34,7 @@ class Chart:
     entries: tuple[Entry, ...]
     today: date
     skipped: list[Skipped] = field(default_factory=list)
+    until: float | None = None  # when the caller wants to have the notes (`time.monotonic`)
     _by_reference: dict[str, Entry] = field(default_factory=dict)
 
     @classmethod

@@ -12,6 +12,7 @@ from fhir_mappers.chart import Chart, Entry
 from fhir_mappers.encounters import EncounterFacts, encounter_facts
 from fhir_mappers.errors import BadResource
 from fhir_mappers.identity import check_patients, drop_other_subjects, sole_patient
+from fhir_mappers.notes import opener
 from fhir_mappers.notes.selection import notes_of
 from fhir_mappers.observations import observations
 from fhir_mappers.record import EarlierDiagnosis, EncounterRecord, Observation, Patient, Problem, Skipped
@@ -71,6 +72,7 @@ def read_resources(
 def warm_up() -> None:
     """Load the models and the units now rather than with the first request."""
     conformance.warm_up()
+    opener.warm_up()
     units.canonical(1.0, "mg/dL", None)
 
 
@@ -110,6 +112,7 @@ def _record(
     for entry in entries:
         unique.setdefault(entry.source, entry)
     chart = Chart.of(unique.values(), today or datetime.now(UTC).date())
+    chart.until = until
     chart.skipped += skipped
     check_patients(chart, patient_id)
     drop_other_subjects(chart)

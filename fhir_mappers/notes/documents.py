@@ -13,9 +13,10 @@ from fhir_mappers import elements
 from fhir_mappers.chart import Chart, Entry
 from fhir_mappers.errors import BadResource
 from fhir_mappers.notes.authors import author_of
-from fhir_mappers.notes.formats import extract, media_type, preference
+from fhir_mappers.notes.formats import media_type, preference
 from fhir_mappers.notes.html import markup_text
 from fhir_mappers.notes.narrative import Assembly
+from fhir_mappers.notes.opener import SMALL, open_document
 from fhir_mappers.notes.plaintext import PlainText
 from fhir_mappers.notes.transcripts import is_transcript
 from fhir_mappers.record import Concept, Note
@@ -164,6 +165,8 @@ def _section(section: Mapping[str, Any], assembly: Assembly, depth: int) -> None
 
 def _narrative(parent: Mapping[str, Any]) -> str:
     div = elements.text(elements.child(parent, "text"), "div")
+    if div and len(div) > SMALL:
+        return open_document(div.encode("utf-8", errors="replace"), "text/html; charset=utf-8").text
     return markup_text(div) if div else ""
 
 
@@ -185,7 +188,7 @@ def _attached(entry: Entry, chart: Chart) -> tuple[PlainText, Mapping[str, Any]]
     for attachment in given:
         try:
             data, kind = _data(attachment, entry, chart)
-            plain = extract(data, kind)
+            plain = open_document(data, kind, chart.until)
         except BadResource as error:
             failure = failure or error
             continue

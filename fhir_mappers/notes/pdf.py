@@ -14,7 +14,7 @@ from fhir_mappers.notes.plaintext import PlainText, tidy
 
 MAX_PAGES = 200
 MAX_TEXT = 2_000_000  # characters
-TIME_S = 5.0  # for one document
+TIME_S = 2.0  # for one document; what is open by then is given
 # What pypdf raises on damaged files: its own errors, and Python's where a structure is not what it takes it for.
 _BROKEN = (PyPdfError, ValueError, TypeError, LookupError, AttributeError, RecursionError, OSError, NotImplementedError, AssertionError, ArithmeticError)
 

@@ -30,7 +30,7 @@ def rtf_text(data: bytes) -> str:
     text, _ = decode(plain, f"cp{page.group(1).decode()}" if page else "cp1252")
     try:
         words = str(rtf_to_text(_LIST_MARK.sub(_mark, text), errors="replace"))
-    except (ValueError, LookupError, RecursionError, TypeError, AttributeError):
+    except (ValueError, LookupError, RecursionError, TypeError, AttributeError, OverflowError, MemoryError):
         raise BadResource("The RTF can't be read.", "Send well-formed RTF, or the note as text/plain.") from None
     return re.sub(r"\|(?=\n|$)", "", words)  # the mark after the last cell of a table row
 
