@@ -228,7 +228,8 @@ class Application:
         self.renewal.look()
         began = time.perf_counter()
         key = f"{inputs_of(record).record} {self.reviewer.now().date()}".encode()
-        if (known := self._reviews.get(key)) is not None:
+        reviews = self._reviews  # a review begun before a renewal isn't remembered after it
+        if (known := reviews.get(key)) is not None:
             took = (("reading", round((time.perf_counter() - began) * 1000, 1)),)
             return replace(known, id=str(uuid4()), created=self.reviewer.now(), timing_ms=took)
         late: list[Note] = []
@@ -238,7 +239,7 @@ class Application:
             for note in late:
                 self._backlog.add(note)
         if not late:
-            self._reviews.put(key, made)
+            reviews.put(key, made)
         return made
 
     def waiting_notes(self) -> int:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from cds_service.errors import EvidenceError, NotFoundError
 from cds_service.review.document import to_document, with_text, without_text
+from cds_service.review.knowledge import Knowledge
 from cds_service.review.model import CodingReview
 from cds_service.store import Cipher
 from fhir_mappers import FhirClient, FhirError, ServerRefused, fetch_encounter, read_resources
@@ -66,6 +67,10 @@ class Reviewer(Protocol):
     @property
     def coder(self) -> Coder:
         """The engine."""
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """Code sets and tables."""
 
     @property
     def store(self) -> Store:

@@ -37,7 +37,6 @@ class Services:
     settings: SmartSettings
     engine: Engine
     reviewer: Reviewer
-    knowledge: Knowledge
     launcher: Launcher
     sessions: Sessions
     decisions: Decisions
@@ -51,12 +50,17 @@ class Services:
     branding: Branding
     _searches: dict[str, CodeSearch] = field(default_factory=dict, repr=False)
 
+    @property
+    def knowledge(self) -> Knowledge:
+        """Code sets and tables as they are now: a service that runs follows what is imported."""
+        return self.reviewer.knowledge
+
     def search(self, release: CodeSet) -> CodeSearch:
         """Return the search over a release; one for each release, made with its first use."""
         return self._searches.setdefault(release.version, CodeSearch(release, by_engine(self.reviewer.coder.read)))
 
     @classmethod
-    def build(cls, settings: SmartSettings, reviewer: Reviewer, knowledge: Knowledge, session: GuardedSession | None = None) -> Services:
+    def build(cls, settings: SmartSettings, reviewer: Reviewer, session: GuardedSession | None = None) -> Services:
         """Open the database and load the keys; `session` carries the calls to EHRs' authorisation servers. Raises ConfigurationError."""
         words = reviewer.store.cipher
         engine = open_database(settings.database_url or _FALLBACK_DATABASE, words)
@@ -68,7 +72,6 @@ class Services:
             settings,
             engine,
             reviewer,
-            knowledge,
             launcher,
             sessions,
             decisions=Decisions(engine),

@@ -234,12 +234,16 @@ class Library:
     def _write(self, held: Iterable[Held]) -> None:
         text = json.dumps({"releases": [asdict(h) for h in sorted(held, key=lambda h: h.id)]}, indent=2)
         states = self._folder / "states"
-        states.mkdir(parents=True, exist_ok=True)
         number = max((int(p.stem) for p in states.glob("*.json")), default=0) + 1
-        earlier = self._state.read_bytes() if self._state.exists() else b'{"releases": []}'
-        _write_file(states / f"{number:05d}.json", earlier)
-        _write_file(self._folder / "state.json.new", text.encode())
-        os.replace(self._folder / "state.json.new", self._state)
+        earlier = states / f"{number:05d}.json"
+        try:
+            states.mkdir(parents=True, exist_ok=True)
+            _write_file(earlier, self._state.read_bytes() if self._state.exists() else b'{"releases": []}')
+            _write_file(self._folder / "state.json.new", text.encode())
+            os.replace(self._folder / "state.json.new", self._state)
+        except OSError as error:
+            earlier.unlink(missing_ok=True)  # nothing has changed that could be rolled back
+            raise CodeSetError(f"The state of the library can't be written ({error.strerror}).", "Check space and rights of the data folder.") from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
