@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -278,8 +278,12 @@ class Application:
             NotFoundError: this tenant has none of that id.
         """
         document = self.store.get(tenant, review_id)
-        self.audit.record(Event(Kind.READ, tenant, client, user, document["patient"].rsplit("/", 1)[-1], f"Review/{review_id}"))
+        self.shown(tenant, document, client=client, user=user)
         return document
+
+    def shown(self, tenant: str, document: Mapping[str, Any], *, client: str | None = None, user: str | None = None) -> None:
+        """Audit that a kept review was shown to somebody."""
+        self.audit.record(Event(Kind.READ, tenant, client, user, document["patient"].rsplit("/", 1)[-1], f"Review/{document['id']}"))
 
     def record_feedback(self, tenant: str, service: str, feedback: Sequence[Feedback], *, client: str | None = None) -> None:
         """Keep what became of cards, and audit it."""

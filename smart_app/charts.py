@@ -79,6 +79,12 @@ class Reviewer(Protocol):
     def review(self, record: EncounterRecord, *, deadline: float | None = None) -> CodingReview:
         """Read the notes of a record and return the review."""
 
+    def keep(self, tenant: str, document: Document, *, record: EncounterRecord | None = None, client: str | None = None, user: str | None = None) -> None:
+        """Keep a review without words, and audit the answer."""
+
+    def shown(self, tenant: str, document: Mapping[str, Any], *, client: str | None = None, user: str | None = None) -> None:
+        """Audit that a kept review was shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Banner:
@@ -161,11 +167,11 @@ def find_review(service: Reviewer, chart: ChartSession, issuer: Issuer) -> tuple
     return store.latest(issuer.tenant, patient, encounter), refused
 
 
-def new_review(service: Reviewer, record: EncounterRecord, tenant: str) -> Document:
-    """Run the review on a record, keep it without words, and return what is kept."""
-    document = without_text(to_document(service.review(record, deadline=time.monotonic() + _REVIEW_S)))
-    service.store.keep(tenant, document)
-    return document
+def new_review(service: Reviewer, record: EncounterRecord, tenant: str, user: str) -> Document:
+    """Run the review on a record for a person, keep it without words, and return what is kept."""
+    document = to_document(service.review(record, deadline=time.monotonic() + _REVIEW_S))
+    service.keep(tenant, document, record=record, client="smart", user=user)
+    return without_text(document)
 
 
 def restore(document: Document, record: EncounterRecord) -> tuple[Document, tuple[str, ...]]:

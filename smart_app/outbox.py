@@ -16,6 +16,7 @@ from sqlalchemy import JSON, DateTime, Engine, Index, String, UniqueConstraint, 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
 
+from cds_service.audit import Event, Kind, Outcome, tell
 from smart_app.arrangement import Place
 from smart_app.database import Base
 from smart_app.decisions import Actor
@@ -32,6 +33,10 @@ class State(StrEnum):
     REFUSED = "refused"  # the server said no: copy or export instead
     CONFLICT = "conflict"  # the resource was changed in the EHR since we wrote it
     DROPPED = "dropped"  # the person changed their mind before it was sent
+
+
+# How a row can end, and what the audit calls it.
+_ENDINGS = {State.SENT: Outcome.SUCCESS, State.REFUSED: Outcome.SERIOUS_FAILURE, State.CONFLICT: Outcome.MINOR_FAILURE}
 
 
 class Act(StrEnum):
@@ -155,6 +160,12 @@ class Outbox:
         with self._make.begin() as db:
             values = {"state": state.value, "problem": problem, "location": location or item.location, "etag": etag, "settled": done}
             db.execute(update(_Row).where(_Row.id == item.id).values(values))
+            if state in _ENDINGS:
+                details = {"act": item.act.value, "state": state.value, "outbox": item.id}
+                patient = item.place.patient.rsplit("/", 1)[-1]
+                subject = location or item.location or f"Outbox/{item.id}"
+                told = Event(Kind.WRITE, item.place.tenant, "smart", item.user, patient, subject, _ENDINGS[state], details)
+                tell(db.connection(), told)
 
     def drop(self, items: Iterable[Item]) -> None:
         """Forget what was never sent."""

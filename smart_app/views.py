@@ -167,7 +167,7 @@ def _add_review(routes: Blueprint, services: Services) -> None:
         session, issuer = open_chart(services, chart_id)
         check_form(session)
         record, _, _ = fetch(session, issuer, timeout_s=services.settings.timeout_s)
-        document = new_review(services.reviewer, record, issuer.tenant)
+        document = new_review(services.reviewer, record, issuer.tenant, session.user)
         services.sessions.use_review(chart_id, services.cookie.read(request), document["id"])
         return make_response(redirect(url_for("smart.review", chart_id=chart_id), 303))
 
@@ -261,7 +261,9 @@ def _read_chart(services: Services, chart_id: str, session: ChartSession, issuer
     record, banner, kind = fetch(session, issuer, timeout_s=services.settings.timeout_s)
     document, refused = find_review(services.reviewer, session, issuer)
     if document is None:
-        document = new_review(services.reviewer, record, issuer.tenant)
+        document = new_review(services.reviewer, record, issuer.tenant, session.user)
+    else:
+        services.reviewer.shown(issuer.tenant, document, client="smart", user=session.user)
     if document["id"] != session.review_id:
         services.sessions.use_review(chart_id, services.cookie.read(request), document["id"])
     restored, changed = restore(document, record)

@@ -5,6 +5,6 @@ from cds_service.audit.event import Event, Kind, Outcome
 from cds_service.audit.fhir import to_audit_event
 from cds_service.audit.signing import AuditKey
 from cds_service.audit.trail import AuditTrail
-from cds_service.audit.watch import audited
+from cds_service.audit.watch import audited, tell
 
-__all__ = ["AuditKey", "AuditTrail", "Checkpoint", "Event", "Kind", "Link", "Outcome", "Verdict", "audited", "to_audit_event"]
+__all__ = ["AuditKey", "AuditTrail", "Checkpoint", "Event", "Kind", "Link", "Outcome", "Verdict", "audited", "tell", "to_audit_event"]

@@ -104,7 +104,7 @@ def _entities(told: dict[str, Any]) -> list[dict[str, Any]]:
 def _named(subject: str) -> dict[str, Any]:
     """Return a reference; a review, a decision or a card is no FHIR resource to point at, and is named by its identifier."""
     kind, _, number = subject.partition("/")
-    if kind in ("Review", "Decision", "Card"):
+    if kind in ("Review", "Decision", "Card", "Outbox"):
         return {"identifier": {"system": f"urn:marginalia:{kind.lower()}", "value": number}}
     return {"reference": subject}
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
+from sqlalchemy import event as events
 
 from cds_service.audit.chain import append
 from cds_service.audit.event import Event
@@ -17,9 +18,14 @@ def audited(row: type[Any], describe: Callable[[Any], Event]) -> None:
     """Have each inserted row of a mapped class audited as `describe` says."""
 
     def after_insert(_mapper: object, connection: Connection, target: Any) -> None:
-        append(connection, with_request(describe(target)))
+        tell(connection, describe(target))
 
-    event.listen(row, "after_insert", after_insert)
+    events.listen(row, "after_insert", after_insert)
+
+
+def tell(connection: Connection, event: Event) -> None:
+    """Append an event in the caller's transaction, for those who have the database alone; the next checkpoint covers it."""
+    append(connection, with_request(event))
 
 
 def with_request(told: Event) -> Event:
