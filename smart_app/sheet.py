@@ -174,7 +174,7 @@ def build_sheet(
         inpatient=inpatient,
         arrangement=arrangement,
         stale=tuple(i for i in gone if i.state is State.SENT or i.act is Act.RETRACT),
-        waiting=sum(i.state in (State.WAITING, State.SENDING) for i in items),
+        waiting=_waiting(items),
         refused=sum(i.state in (State.REFUSED, State.CONFLICT) for i in items if i.act is not Act.PROVENANCE),
     )
 
@@ -223,6 +223,12 @@ def _written(items: Sequence[Item]) -> tuple[dict[str, Item], tuple[Item, ...]]:
             if item.subject in made and made[item.subject].identity == item.identity:
                 del made[item.subject]
     return made, tuple(open_retractions.values())
+
+
+def _waiting(items: Sequence[Item]) -> int:
+    """Return how many entries are on their way. A Provenance counts by itself only once what it is about is in the chart."""
+    sent = {i.id for i in items if i.state is State.SENT}
+    return sum(i.open and (i.act is not Act.PROVENANCE or i.after in sent) for i in items)
 
 
 def _present(record: EncounterRecord | None) -> dict[str, str]:

@@ -61,6 +61,7 @@ class Check:
             self._launch_from_card,
             self._launch_from_chart,
             self._launch_as_coder,
+            self._write_back,
             self._accept,
             self._dismiss,
         ):
@@ -170,6 +171,24 @@ class Check:
         if "coder" not in html.fromstring(page.text).xpath("string(//header)"):
             raise _Failed("the review page doesn't say that a coder has opened it")
         self._ok(f"SMART launch by the coder: the coder's page, with {self._marks(page)} marked excerpts of notes")
+
+    def _write_back(self) -> None:
+        """Accept a code in the app as the coder, write it to the chart, and look whether the chart has it."""
+        self._post("/user", {"user": CODER})
+        try:
+            page = self._launch(f"/patients/{_STAY}/launch")
+            form = next(iter(html.fromstring(page.text).xpath("//article[@data-state='open']//form[@class='decide']")), None)
+            if form is None:
+                raise _Failed("the app shows no code to decide on")
+            fields = {name: form.fields[name] for name in ("csrf", "code", "seen")}
+            self._post(f"{page.url}/decisions", {**fields, "action": "accept"})
+            self._post(f"{page.url}/write", {"csrf": fields["csrf"]})
+            chart = self._get(f"/patients/{_STAY}/diagnoses").text
+        finally:
+            self._post("/user", {"user": CLINICIAN})
+        if fields["code"] not in chart:
+            raise _Failed(f"{fields['code']} was written by the app and isn't in the chart")
+        self._ok(f"{fields['code']} accepted in the app and written to the chart with its Provenance")
 
     def _marks(self, page: _Page) -> int:
         marks = len(html.fromstring(page.text).xpath("//mark"))

@@ -10,7 +10,7 @@
   const write = byId("write");
   const blank = byId("entry-template").content.firstElementChild;
   const RETRY_S = [5, 15, 45];  // how soon what the EHR didn't take is tried again, while the page is open
-  let stale = false, shown = false, tries = 0, timer = 0, dragged = null, before = "";
+  let stale = false, shown = false, soon = 0, turn = 0, tries = 0, timer = 0, dragged = null, before = "";
 
   const tell = (text, label, act) => document.dispatchEvent(new CustomEvent("marginalia:tell", { detail: { text, label, act } }));
   const plural = (n, one, many) => `${n} ${n === 1 ? one : many}`;
@@ -61,6 +61,7 @@
   }
 
   function fill(answer) {
+    if (dragged) { stale = true; return; }  // the row in the hand must not be taken away
     const held = document.activeElement && document.activeElement.closest(".entry");
     const focus = held ? [held.dataset.code, document.activeElement.className, document.activeElement.name] : null;
     const diagnoses = answer.entries.filter((e) => e.kind === "diagnosis");
@@ -94,14 +95,16 @@
   }
 
   async function refresh() {
+    const began = turn;
     try {
       const response = await fetch(sheet.dataset.url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
-      if (response.ok) fill(await response.json());
+      if (response.ok && began === turn) fill(await response.json());  // else it is older than what the person did meanwhile
     } catch { /* The next showing tries again: what is on the page stays. */ }
   }
 
   document.addEventListener("marginalia:view", (event) => { shown = event.detail.view === "summary"; if (shown && stale) refresh(); });
-  document.addEventListener("marginalia:decided", () => { stale = true; if (shown) refresh(); });
+  // Also while another panel is in front: paper shows the summary first.
+  document.addEventListener("marginalia:decided", () => { stale = true; clearTimeout(soon); soon = setTimeout(refresh, shown ? 0 : 400); });
 
   document.addEventListener("marginalia:news", (event) => {
     if (event.detail.arrangement === Number(arrange.querySelector("[name=seen]").value) || dragged) return;
@@ -111,6 +114,7 @@
 
   /* Order */
   async function keep(undo) {
+    turn += 1;
     try {
       const { ok, status, answer } = await ask(arrange);
       if (ok) { fill(answer); if (undo) tell("Order kept.", "Undo", () => { arrangeAs(undo); keep(""); }); return; }
@@ -164,6 +168,7 @@
     dragged.classList.remove("dragged");
     dragged = null;
     if (order() !== before) keep(before);
+    else if (stale) refresh();
   });
 
   entries.addEventListener("change", (event) => { if (event.target.matches("select")) keep(""); });

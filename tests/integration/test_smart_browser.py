@@ -3,125 +3,17 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from axe_core_python.selenium import Axe
-from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
-from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.smart_ehr import Ehr
-from tests.smart_stage import ENCOUNTER, NOTE, PATIENT, Stage, chart_resources, running_ehr, running_service
+from tests.smart_screen import NEEDS_CHROMIUM, RULES, Screen
+from tests.smart_stage import NOTE
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs the system packages chromium and chromium-driver")
+pytestmark = NEEDS_CHROMIUM
 HOSTILE = "<script>window.hacked=1</script><img src=x onerror='window.hacked=1'> \u202etxet\u202c javascript:alert(1)"
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-
-
-class Screen:
-    """One browser window on the stage."""
-
-    def __init__(self, driver: webdriver.Chrome, stage: Stage) -> None:
-        self.driver = driver
-        self.stage = stage
-
-    def open(self, width: int, height: int, note: str = NOTE, *, dark: bool = False) -> None:
-        """Launch from the chart and wait until the page is ready."""
-        self.resize(width, height)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        calm = {"name": "prefers-reduced-motion", "value": "reduce"}
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme, calm]})
-        self.driver.get_log("browser")  # what an earlier test left
-        self.stage.ehr.resources = chart_resources(note)
-        self.driver.get(f"{self.stage.url}/smart/launch?iss={self.stage.ehr.iss}&launch={self.stage.ehr.launch(PATIENT, ENCOUNTER)}")
-        self.until(lambda: self.js("return document.documentElement.dataset.ready === 'true'"))
-
-    def resize(self, width: int, height: int) -> None:
-        """Give the page a viewport of exactly this size."""
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-
-    def js(self, script: str, *arguments: object) -> Any:
-        """Run a script in the page."""
-        return self.driver.execute_script(script, *arguments)
-
-    def until(self, condition: Any) -> None:
-        """Wait for a condition, at most five seconds."""
-        # While a page is loaded anew its elements come and go.
-        passing = (StaleElementReferenceException, NoSuchElementException)
-        WebDriverWait(self.driver, 5, poll_frequency=0.02, ignored_exceptions=passing).until(lambda _: condition())
-
-    def one(self, selector: str) -> WebElement:
-        """Return the first element."""
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def all(self, selector: str) -> list[WebElement]:
-        """Return all elements."""
-        return self.driver.find_elements(By.CSS_SELECTOR, selector)
-
-    def card(self, code: str) -> WebElement:
-        """Return the card of a code."""
-        return self.one(f".card[data-code='{code}']")
-
-    def press(self, keys: str) -> None:
-        """Type where the focus is."""
-        ActionChains(self.driver).send_keys(keys).perform()
-
-    def in_view(self, element: WebElement) -> bool:
-        """Tell whether an element's middle is what one sees at its place."""
-        return bool(
-            self.js(
-                "const r = arguments[0].getClientRects()[0]; const at = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);"
-                "return at !== null && (at === arguments[0] || arguments[0].contains(at) || at.contains(arguments[0]));",
-                element,
-            )
-        )
-
-    def lit(self) -> list[str]:
-        """Return the words that are lit."""
-        return [str(e.get_attribute("textContent")) for e in self.all(".words.on")]
-
-    def state(self, code: str) -> str:
-        """Return what is decided about a code."""
-        return str(self.card(code).get_attribute("data-state"))
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """A headless Chromium with a profile of its own."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    profile = tmp_path_factory.mktemp("chromium")
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage", f"--user-data-dir={profile}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture(scope="module")
-def browser_ehr() -> Iterator[Ehr]:
-    """One EHR for all tests of this module."""
-    with running_ehr() as ehr:
-        yield ehr
-
-
-@pytest.fixture
-def screen(driver: webdriver.Chrome, browser_ehr: Ehr, tmp_path: Path) -> Iterator[Screen]:
-    """The browser in front of a fresh service."""
-    with running_service(tmp_path, browser_ehr, issuer={"coders": ["Practitioner/7"]}) as stage:
-        yield Screen(driver, stage)
-        driver.get("about:blank")
 
 
 def test_clicking_a_code_goes_to_its_words(screen: Screen) -> None:
@@ -243,7 +135,7 @@ def test_on_a_phone_the_words_and_the_way_back(screen: Screen) -> None:
 def test_nothing_overflows(screen: Screen, width: int) -> None:
     """390 px, 1280 px at 200 % zoom (640 px) and 1280 px: every panel fits without scrolling sideways (WCAG 1.4.10)."""
     screen.open(width, 400 if width == 640 else 800, f"{'x' * 90} Essential hypertension {'y' * 90}\n{NOTE}{'z' * 400}")
-    for tab in ("codes", "queries", "left", "record", "coverage"):
+    for tab in ("codes", "queries", "left", "record", "coverage", "summary"):
         screen.js("document.getElementById(arguments[0]).click()", f"tab-{tab}")
         for opener in screen.all(f"#{tab} .card:not(.open-card) .open"):
             screen.js("arguments[0].click()", opener)
@@ -256,7 +148,9 @@ def test_nothing_overflows(screen: Screen, width: int) -> None:
 def test_axe_finds_nothing(screen: Screen, width: int, dark: bool) -> None:
     """WCAG 2.2 AA: axe-core finds no violation in any panel, light and dark, wide and narrow; contrast is among its rules."""
     screen.open(width, 800, dark=dark)
-    for tab in ("codes", "left", "record", "coverage"):
+    screen.card("E11.22").find_element(By.CSS_SELECTOR, ".accept").click()
+    screen.until(lambda: screen.state("E11.22") == "accept")
+    for tab in ("codes", "queries", "left", "record", "coverage", "summary"):
         screen.js("document.getElementById(arguments[0]).click()", f"tab-{tab}")
         screen.js("document.querySelector(`#${arguments[0]} .card:not(.open-card) .open`)?.click()", tab)
         found = Axe().run(screen.driver, options=RULES)["violations"]
