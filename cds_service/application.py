@@ -20,6 +20,7 @@ from cds_service.codesets import AtHand, Renewal, additions
 from cds_service.config import Settings
 from cds_service.errors import ConfigurationError
 from cds_service.readings import Recent, RecentReadings
+from cds_service.repetition import written_length
 from cds_service.review.document import without_text
 from cds_service.review.knowledge import Knowledge
 from cds_service.review.model import CodingReview, ModelUsed, SkippedNote
@@ -149,6 +150,7 @@ class Reviewer:
     def _read(self, note: Note, deadline: float | None, *, must: bool, pause: Callable[[], object] | None = None) -> NoteReading | None:
         """Return the reading of a note; None where there is no time for it, unless it `must` be read."""
         text = note.text[:LONGEST_NOTE]
+        text = text[: written_length(text)]
         sections = [(s.title, s.begin, min(s.end, len(text))) for s in note.sections if s.begin < len(text)]
         known = self.recent.recall(text, sections)
         if known is not None:
@@ -315,6 +317,9 @@ def _left_out(note: Note, reading: NoteReading) -> Iterator[str]:
     """Yield what to say of the parts of a note that were not read."""
     if len(note.text) > LONGEST_NOTE:
         yield f"Read in part: only the first {LONGEST_NOTE:,} characters. Send so long a document in parts."
+    begin = written_length(note.text[:LONGEST_NOTE])
+    if begin < min(len(note.text), LONGEST_NOTE):
+        yield f"Read in part: from character {begin:,} on it repeats one word or has no end of a sentence for pages, which is no writing."
     if reading.unread:
         left = ", ".join(dict.fromkeys(s.title or s.kind.replace("_", " ") for s in reading.unread))
         yield f"Read in part: the time of this call ran out. Only known terms were looked up in: {left[:200]}."
