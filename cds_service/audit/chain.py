@@ -91,6 +91,13 @@ def links(connection: Connection, *, tenant: str | None = None, about: str | Non
         after = rows[-1].seq
 
 
+def latest(connection: Connection, kind: str) -> Link | None:
+    """Return the last event of a kind; None where there is none."""
+    query = select(EventRow.seq, EventRow.hash, EventRow.event).where(EventRow.kind == kind).order_by(EventRow.seq.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    return Link(row.seq, row.hash, json.loads(row.event)) if row else None
+
+
 def verify(connection: Connection, *, trusted: Iterable[str] = (), witnesses: Iterable[Checkpoint] = ()) -> Verdict:
     """Verify the whole chain: every hash, every number, its end, and every checkpoint.
 

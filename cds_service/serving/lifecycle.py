@@ -10,7 +10,7 @@ from typing import Any
 
 from cds_service.application import Application
 from cds_service.audit import Event, Kind
-from cds_service.audit.chain import links
+from cds_service.audit.chain import latest
 from cds_service.audit.inputs import basis
 from cds_service.config import Settings
 from cds_service.logs import told_of
@@ -53,9 +53,8 @@ def tell_configuration(application: Application) -> None:
     """Audit what is in force: program, rules, model, and which settings differ from the last start. Values are told as hashes."""
     settings = {f.name: _fingerprint(getattr(application.settings, f.name)) for f in fields(Settings)}
     with application.store.engine.connect() as connection:
-        before: dict[str, Any] = {}
-        for link in links(connection, kind=Kind.CONFIGURATION.value):
-            before = link.event.get("details", {}).get("settings", before)
+        last = latest(connection, Kind.CONFIGURATION.value)
+    before: dict[str, Any] = last.event.get("details", {}).get("settings", {}) if last else {}
     changed = sorted(name for name, value in settings.items() if before and before.get(name) != value)
     details = {"settings": settings, "changed": changed, **basis(application.reviewer.model, application.provider)}
     application.audit.record(Event(Kind.CONFIGURATION, client=_SERVICE, details=details))

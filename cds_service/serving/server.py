@@ -177,7 +177,7 @@ class _Service(BaseApplication):  # type: ignore[misc]
             "threads": threads,
             "worker_connections": threads * 8,
             "graceful_timeout": _GRACE_S,
-            "timeout": 120,  # of the process's own heartbeat, not of a call; loading the model counts
+            "timeout": 300,  # of the process's own heartbeat, not of a call; loading the model counts
             "keepalive": 30,
             "logger_class": _Log,
             "proc_name": "marginalia",
