@@ -42,17 +42,17 @@ class Client:
     `when_busy` chooses what a hook call gets beyond capacity: "refuse" (503 with Retry-After) or "empty" (no cards, and the coverage says why).
     """
 
-    name: str
-    tenant: str = "default"
-    profile: Profile = Profile.STANDARD
-    fhir_servers: tuple[str, ...] = ()
-    links: tuple[str, ...] = ()
-    when_busy: str = "refuse"
-    issuer: str = ""
-    jwt_tenant: str = ""
-    jwks_url: str = ""
-    keys: tuple[Mapping[str, Any], ...] = ()
-    api: bool = False
+    name: str  # what logs and commands call it
+    tenant: str = "default"  # whose data it is; in a file the name unless given
+    profile: Profile = Profile.STANDARD  # form of its cards
+    fhir_servers: tuple[str, ...] = ()  # origins to which its tokens may be sent
+    links: tuple[str, ...] = ()  # SMART launch URLs registered with the EHR
+    when_busy: str = "refuse"  # what a hook call gets beyond capacity: refuse, or empty
+    issuer: str = ""  # `iss` of its JWTs
+    jwt_tenant: str = ""  # `tenant` of its JWTs, where several clients share an issuer
+    jwks_url: str = ""  # https address of its public keys
+    keys: tuple[Mapping[str, Any], ...] = ()  # its public keys (JWKs), where there is no such address
+    api: bool = False  # whether it may use /api/v1
 
     @property
     def can_authenticate(self) -> bool:
@@ -68,7 +68,7 @@ class Settings:
     """Everything that can be set. `open` is set by `serve --open` only: no client is authenticated then."""
 
     public_url: str = DEFAULT_PUBLIC_URL  # where EHR and browser reach the service; `serve` puts its own address in place of the default
-    database_url: str = field(default_factory=lambda: f"sqlite:///{_state_folder() / 'marginalia.sqlite'}")
+    database_url: str = field(default_factory=lambda: f"sqlite:///{_state_folder() / 'marginalia.sqlite'}")  # PostgreSQL: with the extra `postgres`
     provider: str = "auto"  # "auto" | "cpu" | "cuda"
     threads: int = 2  # of one inference
     workers: int = 8  # requests served at the same time
@@ -76,20 +76,20 @@ class Settings:
     fetch_budget_ms: int = 2000  # at most for what the EHR left out of the prefetch
     api_budget_ms: int = 20_000  # for a review asked through the API
     remember_minutes: int = 15  # how long readings of notes stay in memory for the next hook on the chart; 0: not at all
-    max_body_mb: int = 16
+    max_body_mb: int = 16  # largest request
     processes: int = 1  # that serve; each holds the model and the tables, and serves `workers` calls at the same time
     waiting: int = 16  # calls of one process that may wait for a free worker; more are refused at once (503)
     data_keys: tuple[str, ...] = field(default=(), repr=False)  # Fernet keys that seal what is kept, the newest first; a file beside SQLite unless given
     audit_key: str = field(default="", repr=False)  # Ed25519 seed, base64, that signs the audit's checkpoints; a file beside SQLite unless given
     retention_days: Mapping[str, int] = field(default_factory=dict)  # tenant ("default": the others) -> days; what is older is deleted. 0 or absent: kept
     handle_hours: int = 12  # how long a card's SMART link stays good
-    cors_origins: tuple[str, ...] = ()
-    clients: tuple[Client, ...] = ()
+    cors_origins: tuple[str, ...] = ()  # origins whose pages may call the service
+    clients: tuple[Client, ...] = ()  # who may call, see below
     private_networks: tuple[str, ...] = ()  # networks beside the public ones that the service may call, e.g. 10.20.0.0/16
     ca_file: str = ""  # PEM file with the authorities of EHRs' certificates, in place of the public ones
     data: Path = field(default_factory=lambda: _state_folder() / "data")  # folder of imported code sets and payers' rules
     claim_tables: Path | None = None  # folder with official files: NCCI pairs, unit limits, Medicare Coverage Database
-    smart: Mapping[str, Any] = field(default_factory=dict)
+    smart: Mapping[str, Any] = field(default_factory=dict)  # the app: issuers, session_key, private_key, session_minutes, timeout_s, database_url
     open: bool = False
 
     @property

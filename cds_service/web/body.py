@@ -31,6 +31,8 @@ def json_body() -> object:
         raise RequestError("The body is nested too deeply.", "Send plain FHIR JSON.") from error
     except json.JSONDecodeError as error:
         raise RequestError(f"The body is not JSON (line {error.lineno}, column {error.colno}).", "Send a JSON object.") from error
+    except ValueError as error:  # Python refuses whole numbers of more than 4,300 digits: reading them takes time
+        raise RequestError("The body holds a number of thousands of digits.", "Send numbers that a measurement can have.") from error
     return value
 
 
