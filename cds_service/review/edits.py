@@ -19,6 +19,7 @@ from cds_service.review.codeset import ICD10CM, CodeSet
 from cds_service.review.codeset_gate import service_code_findings
 from cds_service.review.guidelines.drugs import intent
 from cds_service.review.model import ClaimFinding, Grouping, Meat
+from cds_service.review.payer import payer_findings
 from cds_service.review.risk import support, unsupported
 from cds_service.review.sequencing import may_be_first
 from cds_service.review.sheet import Line
@@ -101,6 +102,7 @@ def case_findings(lines: Sequence[Line], supported: Mapping[str, tuple[Meat, ...
         *service_findings(services, tables.pairs, tables.limits),
         *necessity_findings(services, reviewed, tables.policies),
         *unsupported(supported, case),
+        *payer_findings(reviewed, case.record, case.knowledge.payers, case.on),
     )
     return case.knowledge.denials.told(dict.fromkeys(found))
 
