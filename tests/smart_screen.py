@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import JavascriptException, NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -52,7 +52,7 @@ class Screen:
     def until(self, condition: Any) -> None:
         """Wait for a condition, at most fifteen seconds: other processes share the machine."""
         # While a page is loaded anew its elements come and go.
-        passing = (StaleElementReferenceException, NoSuchElementException)
+        passing = (StaleElementReferenceException, NoSuchElementException, JavascriptException)
         WebDriverWait(self.driver, 15, poll_frequency=0.02, ignored_exceptions=passing).until(lambda _: condition())
 
     def one(self, selector: str) -> WebElement:
@@ -101,6 +101,10 @@ class Screen:
         for code in codes:
             self.js("arguments[0].click()", self.card(code).find_element(By.CSS_SELECTOR, ".accept"))
             self.until(lambda code=code: self.state(code) == "accept")
+
+    def settle(self) -> None:
+        """Wait until the summary shows what stands."""
+        self.until(lambda: self.one("#sheet").get_attribute("aria-busy") != "true")
 
     def entries(self) -> list[tuple[str, str]]:
         """Return codes and states of the summary, in order."""

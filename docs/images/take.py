@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import tempfile
 import time
@@ -16,6 +17,8 @@ from cds_service.demo.stack import Stack
 
 HERE = Path(__file__).parent
 PATIENT = "bertrand-sampleton"
+STAY = "dorothea-fictiva"
+CODER = "ledger"
 READ_S = 8
 SIZES = {"": (1280, 860), "-phone": (390, 844)}
 
@@ -47,6 +50,25 @@ def take(driver: webdriver.Chrome, stack: Stack, suffix: str) -> None:
     driver.save_screenshot(str(HERE / f"review{suffix}.png"))
 
 
+def take_summary(driver: webdriver.Chrome, stack: Stack) -> None:
+    """As the coder, decide on a stay, write it to the chart, and take a picture of the summary."""
+    driver.get(stack.site.ehr_url)
+    sign_in = "const f = document.createElement('form'); f.method = 'post'; f.action = '/user'; const i = document.createElement('input'); i.name = 'user';"
+    driver.execute_script(f"{sign_in} i.value = arguments[0]; f.append(i); document.body.append(f); f.submit();", CODER)
+    driver.get(f"{stack.site.ehr_url}/patients/{STAY}/launch")
+    shown(driver, "html[data-ready='true']")
+    for number in range(5):
+        driver.execute_script("document.querySelector('.card.code[data-state=open] .accept').click()")
+        WebDriverWait(driver, 30).until(lambda d, n=number: len(d.find_elements(By.CSS_SELECTOR, ".card.code[data-state=accept]")) > n)
+    driver.execute_script("document.getElementById('tab-summary').click()")
+    shown(driver, ".entry:nth-child(5)")
+    driver.execute_script("document.getElementById('write-button').click()")
+    shown(driver, ".entry[data-state=sent]:nth-child(5)")
+    driver.execute_script("document.getElementById('toast').replaceChildren(); document.activeElement.blur()")
+    picture = driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "webp", "quality": 82})
+    (HERE / "summary.webp").write_bytes(base64.b64decode(picture["data"]))
+
+
 if __name__ == "__main__":
     with Stack(progress=print) as running:
         for suffix, (width, height) in SIZES.items():
@@ -54,5 +76,7 @@ if __name__ == "__main__":
                 driver = browser(width, height, profile)
                 try:
                     take(driver, running, suffix)
+                    if not suffix:
+                        take_summary(driver, running)
                 finally:
                     driver.quit()

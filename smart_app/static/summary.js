@@ -10,7 +10,7 @@
   const write = byId("write");
   const blank = byId("entry-template").content.firstElementChild;
   const RETRY_S = [5, 15, 45];  // how soon what the EHR didn't take is tried again, while the page is open
-  let stale = false, shown = false, soon = 0, turn = 0, tries = 0, timer = 0, dragged = null, before = "";
+  let stale = false, shown = false, soon = 0, turn = 0, last = "", tries = 0, timer = 0, dragged = null, before = "";
 
   const tell = (text, label, act) => document.dispatchEvent(new CustomEvent("marginalia:tell", { detail: { text, label, act } }));
   const plural = (n, one, many) => `${n} ${n === 1 ? one : many}`;
@@ -61,7 +61,11 @@
   }
 
   function fill(answer) {
-    if (dragged) { stale = true; return; }  // the row in the hand must not be taken away
+    if (dragged) { outdated(true); return; }  // the row in the hand must not be taken away
+    outdated(false);
+    const told = JSON.stringify(answer);
+    if (told === last) return;
+    last = told;
     const held = document.activeElement && document.activeElement.closest(".entry");
     const focus = held ? [held.dataset.code, document.activeElement.className, document.activeElement.name] : null;
     const diagnoses = answer.entries.filter((e) => e.kind === "diagnosis");
@@ -91,8 +95,9 @@
       const part = again && (focus[2] && !focus[2].startsWith("move") ? again.querySelector("select") : again.querySelector(".grip"));
       if (part) part.focus({ preventScroll: true });
     }
-    stale = false;
   }
+
+  function outdated(on) { stale = on; sheet.setAttribute("aria-busy", String(on)); }
 
   async function refresh() {
     const began = turn;
@@ -104,11 +109,11 @@
 
   document.addEventListener("marginalia:view", (event) => { shown = event.detail.view === "summary"; if (shown && stale) refresh(); });
   // Also while another panel is in front: paper shows the summary first.
-  document.addEventListener("marginalia:decided", () => { stale = true; clearTimeout(soon); soon = setTimeout(refresh, shown ? 0 : 400); });
+  document.addEventListener("marginalia:decided", () => { outdated(true); clearTimeout(soon); soon = setTimeout(refresh, shown ? 0 : 400); });
 
   document.addEventListener("marginalia:news", (event) => {
     if (event.detail.arrangement === Number(arrange.querySelector("[name=seen]").value) || dragged) return;
-    stale = true;
+    outdated(true);
     if (shown) { refresh(); tell(`${event.detail.arrangedBy} has changed the order or an indicator.`); }
   });
 
@@ -118,7 +123,9 @@
     try {
       const { ok, status, answer } = await ask(arrange);
       if (ok) { fill(answer); if (undo) tell("Order kept.", "Undo", () => { arrangeAs(undo); keep(""); }); return; }
-      tell(`${answer.error.message} ${answer.error.remedy}`, status === 409 ? "Load again" : "", () => refresh());
+      last = "";  // the order on the page isn't the one that stands
+      tell(`${answer.error.message} ${answer.error.remedy}`);
+      if (status === 409) refresh();
     } catch { tell("Not saved: the service can't be reached.", "Try again", () => keep(undo)); }
   }
 

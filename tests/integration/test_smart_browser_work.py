@@ -46,6 +46,7 @@ def test_from_launch_to_write_back(screen: Screen) -> None:
     screen.open(1280, 800)
     screen.accept("E11.22", "N18.31", "I12.9")
     screen.press("6")
+    screen.settle()
     screen.until(lambda: codes(screen) == ["E11.22", "I12.9", "N18.31"])
     grips = screen.all("#entries .grip")
     down = grips[2].location["y"] - grips[0].location["y"] + 30
