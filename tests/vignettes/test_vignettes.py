@@ -13,7 +13,20 @@ from typing import Any
 import pytest
 
 from cds_service.review import CodingReview, Knowledge, review
-from fhir_mappers.record import Coding, Concept, EncounterRecord, Medication, Note, Observation, Order, Patient, Problem, ProcedureDone, Setting
+from fhir_mappers.record import (
+    Coding,
+    Concept,
+    EarlierDiagnosis,
+    EncounterRecord,
+    Medication,
+    Note,
+    Observation,
+    Order,
+    Patient,
+    Problem,
+    ProcedureDone,
+    Setting,
+)
 from tests.unit.review.conftest import MODEL, reading
 
 FILES = sorted(Path(__file__).parent.glob("*.json"))
@@ -53,6 +66,9 @@ def _record(case: dict[str, Any]) -> EncounterRecord:
         ),
         medications=tuple(Medication(f"MedicationRequest/{n}", _concept(e), "active", date=at(e)) for n, e in enumerate(case.get("medications", ()))),
         orders=tuple(Order(f"ServiceRequest/{n}", _concept(e), e.get("status", "active"), "order", at(e)) for n, e in enumerate(case.get("orders", ()))),
+        earlier_diagnoses=tuple(
+            EarlierDiagnosis(f"Condition/e{n}", _concept(e), date.fromisoformat(e["date"])) for n, e in enumerate(case.get("earlier", ()))
+        ),
         procedures=tuple(ProcedureDone(f"Procedure/{n}", _concept(e), "completed", at(e)) for n, e in enumerate(case.get("procedures", ()))),
     )
 
@@ -75,6 +91,10 @@ def test_vignette(path: Path, knowledge: Knowledge) -> None:
     assert sorted(set(expected.get("queries", [])) - set(asked)) == []
     assert sorted(set(expected.get("noQueries", [])) & set(asked)) == []
     assert {f.edit for f in found.claim_findings} == set(expected.get("edits", []))
+    assert {d.code: d.present_on_admission for d in found.diagnoses if d.code in expected.get("admission", {})} == expected.get("admission", {})
+    if "group" in expected and knowledge.grouper:
+        assert found.grouping is not None
+        assert [found.grouping.before.code if found.grouping.before else None, found.grouping.after.code] == expected["group"]
     others = {(d.code, a.code) for d in found.diagnoses for a in d.alternatives}
     assert {tuple(pair) for pair in expected.get("alternatives", [])} - others == set()
 

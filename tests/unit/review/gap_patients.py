@@ -21,6 +21,7 @@ WORDING = {
     "urinary_catheter": "He has a chronic indwelling catheter.",
     "present_on_admission": "It was present on admission.",
     "respiratory_support": "She was placed on BiPAP.",
+    "urosepsis": "Treated for urosepsis.",
     "muscle_or_fat_loss": "There is temporal wasting.",
 }
 DRUGS = {
