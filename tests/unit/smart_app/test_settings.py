@@ -87,3 +87,25 @@ def test_an_unknown_ehr_is_refused() -> None:
 def test_safe_urls(url: str, safe: bool) -> None:
     """https everywhere, http on loopback only, never with user info."""
     assert is_safe_url(url) is safe
+
+
+def test_scopes_to_write_follow_what_the_ehr_takes() -> None:
+    """Least privilege: only the resource types of "writes" are asked for."""
+    (issuer,) = settings({**EHR, "writes": ["Condition", "Task"]}).issuers
+    assert issuer.asked_scopes.split()[-2:] == ["patient/Condition.cu", "patient/Task.c"]
+    assert "patient/Condition.cu" not in settings(EHR).issuers[0].asked_scopes
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"writes": ["Patient"]}, "writes"),
+        ({"chart_url": "http://ehr.example.org/{patient}"}, "chart_url"),
+        ({"chart_url": "https://ehr.example.org/chart"}, "chart_url"),
+        ({"chart_url": "javascript:alert('{patient}')"}, "chart_url"),
+    ],
+)
+def test_a_wrong_way_to_write_or_to_a_chart_is_named(wrong: dict[str, Any], named: str) -> None:
+    """Only what the app can write, and only a safe address with the patient in it."""
+    with pytest.raises(ConfigurationError, match=named):
+        settings({**EHR, **wrong})
