@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from cds_service.review.knowledge import Knowledge
 from cds_service.review.model import CodingReview, ModelUsed, SkippedNote
 from cds_service.review.review import review
 from cds_service.serving.admission import Admission
+from cds_service.serving.shadow import Shadow
 from cds_service.store import CardIssued, Feedback, ReviewStore
 from fhir_mappers import warm_up
 from fhir_mappers.record import EncounterRecord, Note
@@ -95,10 +97,7 @@ class Reviewer:
             CodeSetError: a table is damaged.
             RuleError: a payer's rule is wrong.
         """
-        try:
-            coder = NoteCoder.load(threads=threads, provider=provider)
-        except EngineError as error:
-            raise ConfigurationError(error.message, error.remedy) from error
+        coder = _coder(None, threads=threads, provider=provider)
         coder.read(_WARM_UP)  # the first reading sets up buffers; a user shouldn't wait for that
         knowledge = AtHand(data).knowledge(claim_tables) if data else Knowledge.load(claim_tables)
         return cls(extended(coder, additions(knowledge.code_sets)), knowledge)
@@ -165,7 +164,8 @@ class Reviewer:
 class Application:
     """Everything a request needs. Immutable and safe to share between threads."""
 
-    def __init__(self, settings: Settings, coder: Coder, knowledge: Knowledge, store: ReviewStore) -> None:
+    def __init__(self, settings: Settings, coder: Coder, knowledge: Knowledge, store: ReviewStore, *, shadow: Coder | None = None) -> None:
+        """Put the parts together; a `shadow` engine reads after the answers, to be compared."""
         self.settings = settings
         self.store = store
         self.reviewer = Reviewer(coder, knowledge, recent=RecentReadings(seconds=settings.remember_minutes * 60))
@@ -174,6 +174,8 @@ class Application:
         self._reviews: Recent[CodingReview] = Recent(most=_REVIEWS, seconds=settings.remember_minutes * 60)
         self.calls = Calls()
         self._backlog = Backlog(lambda note, pause: self.reviewer.read_ahead(note, pause), self.calls) if settings.remember_minutes else None
+        still = threading.Event()
+        self.shadow = Shadow(self._shadowed(shadow), lambda: self.calls.wait_for_none(still)) if shadow else None
         hand = AtHand(settings.data)
         self.renewal = Renewal(lambda: hand.stamp, lambda: self._renew(AtHand(settings.data)))
 
@@ -186,9 +188,10 @@ class Application:
             CodeSetError: a table is damaged.
         """
         store = ReviewStore(settings.database_url, handle_hours=settings.handle_hours, data_keys=settings.data_keys)
+        other = _coder(settings.shadow_model, threads=1, provider=settings.provider) if settings.shadow_model else None
         reviewer = Reviewer.load(threads=settings.threads, provider=settings.provider, claim_tables=settings.claim_tables, data=settings.data)
         warm_up()  # as with the engine: the first call shouldn't wait for what every call uses
-        application = cls(settings, reviewer.coder, reviewer.knowledge, store)
+        application = cls(settings, reviewer.coder, reviewer.knowledge, store, shadow=other)
         _LOG.info("model loaded", extra={"fields": {"provider": application.provider, "model": reviewer.model.name, "version": reviewer.model.version}})
         return application
 
@@ -205,6 +208,8 @@ class Application:
         """Stop reading afterwards, and close the store."""
         if self._backlog:
             self._backlog.close()
+        if self.shadow:
+            self.shadow.close()
         self.store.close()
 
     @property
@@ -242,7 +247,13 @@ class Application:
                 self._backlog.add(note)
         if not late:
             reviews.put(key, made)
+            if self.shadow:  # a review cut short would be compared with a whole one
+                self.shadow.compare(record, made)
         return made
+
+    def _shadowed(self, coder: Coder) -> Callable[[EncounterRecord], CodingReview]:
+        nothing = RecentReadings(seconds=0)
+        return lambda record: replace(self.reviewer, coder=coder, recent=nothing).review(record)
 
     def waiting_notes(self) -> int:
         """Return how many notes wait to be read afterwards."""
@@ -296,6 +307,13 @@ class Application:
                 self.audit.append(connection, Event(Kind.DECISION, tenant, client, subject=f"Card/{item.card[:64]}", details=details))
 
         self.store.record_feedback(tenant, service, feedback, also=also)
+
+
+def _coder(folder: Path | None, *, threads: int, provider: str) -> NoteCoder:
+    try:
+        return NoteCoder.load(folder, threads=threads, provider=provider)
+    except EngineError as error:
+        raise ConfigurationError(error.message, error.remedy) from error
 
 
 def by_priority(record: EncounterRecord) -> list[Note]:

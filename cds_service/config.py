@@ -88,6 +88,7 @@ class Settings:
     private_networks: tuple[str, ...] = ()  # networks beside the public ones that the service may call, e.g. 10.20.0.0/16
     ca_file: str = ""  # PEM file with the authorities of EHRs' certificates, in place of the public ones
     data: Path = field(default_factory=lambda: _state_folder() / "data")  # folder of imported code sets and payers' rules
+    shadow_model: Path | None = None  # folder with another model's artefacts: it reads after the answers, and only counters tell how it differs
     claim_tables: Path | None = None  # folder with official files: NCCI pairs, unit limits, Medicare Coverage Database
     smart: Mapping[str, Any] = field(default_factory=dict)  # the app: issuers, session_key, private_key, session_minutes, timeout_s, database_url
     open: bool = False
@@ -196,6 +197,10 @@ def _value(name: str, value: object) -> object:
         case "data":
             if not isinstance(value, str) or not value or (Path(value).exists() and not Path(value).is_dir()):
                 raise _wrong(name, value, "a folder for imported code sets and payers' rules")
+            return Path(value)
+        case "shadow_model":
+            if not isinstance(value, str) or not Path(value).is_dir():
+                raise _wrong(name, value, "a folder with a model's artefacts")
             return Path(value)
         case "claim_tables":
             if not isinstance(value, str) or not Path(value).is_dir():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
@@ -38,6 +39,17 @@ class Metrics:
             ("marginalia_resident_bytes", "Resident memory.", resident_bytes),
         ):
             self._now.append((Gauge(name, words, registry=self._registry, multiprocess_mode="livesum"), look))
+        if (shadow := application.shadow) is not None:
+            for name, words in (
+                ("reviews", "Reviews compared with the other model's."),
+                ("same", "Codes that both models found."),
+                ("only_current", "Codes that only the model in use found."),
+                ("only_shadow", "Codes that only the other model found."),
+                ("skipped", "Reviews that were not compared: too many waited."),
+                ("failed", "Comparisons that failed."),
+            ):
+                gauge = Gauge(f"marginalia_shadow_{name}", words, registry=self._registry, multiprocess_mode="livesum")
+                self._now.append((gauge, partial(shadow.counts.__getitem__, name)))
         model = Gauge("marginalia_model_info", "The model in use.", ["name", "version", "provider"], registry=self._registry, multiprocess_mode="liveall")
         used = application.reviewer.model
         model.labels(used.name, used.version, application.provider).set(1)
