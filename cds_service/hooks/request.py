@@ -116,7 +116,7 @@ def each_once(resources: Iterable[Resource]) -> tuple[Resource, ...]:
 
 
 def _has_id(resource: Resource) -> bool:
-    return isinstance(resource.get("id"), str) and bool(resource["id"].strip())
+    return isinstance(resource.get("resourceType"), str) and isinstance(resource.get("id"), str) and bool(resource["id"].strip())
 
 
 def _context(raw: dict[str, Any], hook: str) -> HookContext:

@@ -72,10 +72,12 @@ def _answer_own_names_only(app: Flask, settings: Settings) -> None:
     public = urlsplit(settings.public_url).hostname
 
     @app.before_request
-    def check_host() -> None:
+    def check_host() -> Response | None:
         host = urlsplit(f"//{request.host}").hostname or ""
         if not is_loopback(host) and host != public:
-            raise RequestError("In open mode the service answers to this machine's own names only.", "Call it as localhost or 127.0.0.1.", field="Host")
+            told = RequestError("In open mode the service answers to this machine's own names only.", "Call it as localhost or 127.0.0.1.", field="Host")
+            return errors.answer_to(told)  # not raised: a plug-in's own error handler would take it for a defect
+        return None
 
 
 def _count(app: Flask, calls: Calls) -> None:

@@ -77,6 +77,11 @@ def handle(app: Flask) -> None:
     app.register_error_handler(Exception, _defect)
 
 
+def answer_to(error: MarginaliaError | FhirError) -> Response:
+    """Return the answer that tells an error."""
+    return _known(error)
+
+
 def _known(error: MarginaliaError | FhirError) -> Response:
     if isinstance(error, NotAuthenticatedError):
         return Response(status=401, headers={"WWW-Authenticate": "Bearer"})
