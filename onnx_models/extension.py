@@ -174,13 +174,16 @@ class ExtendedIndex(VectorIndex):
 
     def nearest(self, queries: Vectors, k: int) -> list[list[tuple[int, float]]]:
         """Return for each projected query its `k` nearest concepts as (row of the concept, cosine), best first."""
+        scores = queries @ self._vectors.T
+        wide = min(len(self._added), 2 * k)  # names to look at, since several may name one concept
+        nearest = np.argpartition(-scores, wide - 1, axis=1)[:, :wide]
         result = []
-        for found, scores in zip(self._base.nearest(queries, k), queries @ self._vectors.T, strict=True):
+        for found, own, columns in zip(self._base.nearest(queries, k), scores, nearest, strict=True):
             best = dict(found)
-            for at in np.argsort(-scores, kind="stable")[: 2 * k]:
-                row, cosine = int(self._added[at]), float(scores[at])
-                best[row] = max(best.get(row, -1.0), cosine)
-            result.append(sorted(best.items(), key=lambda item: -item[1])[:k])
+            for at in map(int, columns):
+                row = int(self._added[at])
+                best[row] = max(best.get(row, -1.0), float(own[at]))
+            result.append(sorted(best.items(), key=lambda item: (-item[1], item[0]))[:k])
         return result
 
 
