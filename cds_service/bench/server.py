@@ -37,6 +37,11 @@ class Server:
         self.start_s = time.perf_counter() - began
         self.start_processor_s = self.busy_s()
 
+    def errors(self) -> list[str]:
+        """Return the lines of its log that tell of errors."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return [line for line in lines if '"level": "error"' in line or '"level": "critical"' in line]
+
     def memory_mb(self) -> float:
         """Return resident memory of the process and its children, in MB of 1,000,000 bytes."""
         return sum(float(p.memory_info().rss) for p in (self._watched, *self._watched.children(recursive=True))) / 1e6

@@ -20,6 +20,7 @@ from cds_service.bench.server import Server, running
 _TIMEOUT_S = 60.0
 _LOOK_S = 5.0  # between two looks at the memory
 _WORDS = (150, 300, 600, 1200)
+_LINES = 20  # of the log in the report
 _KNOWN = 40  # notes that come again
 
 
@@ -125,6 +126,7 @@ def _report(seen: _Seen, minutes: float, clients: int, server: Server) -> dict[s
         "clients": clients,
         "answers": dict(sorted(seen.answers.items())),
         "failures": _failures(seen),
+        "errorsInLog": server.errors()[:_LINES],
         "refused": sum(number for name, number in seen.answers.items() if name.endswith(" 503")),
         "perSecond": round(len(seen.times) / (minutes * 60), 1),
         "peakPerSecond": max(seconds.values(), default=0),
