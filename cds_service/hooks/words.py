@@ -18,6 +18,9 @@ _SECTIONS = {
     "labs": "laboratory",
     "exam": "physical exam",
 }
+_MARKUP = re.compile(r"([\\`*_{}\[\]#|<>~&!])")
+_LINK = re.compile(r"(?i)(\b(?:https?|ftp|mailto|javascript|data)(?=:)|\bwww(?=\.))([:.])")  # GitHub-flavoured Markdown makes links of bare addresses
+_DIRECTION = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # what shows words in another order than they are in
 # What a clinician's card never speaks of (AHIMA/ACDIS 2022, rule 6).
 _PAYMENT = re.compile(
     r"\b(pay(ments?|ers?|ors?|s)?|paid|reimburs\w*|revenue|billing|HCCs?|RAF|DRGs?|MCCs?|CCs?"
@@ -26,8 +29,9 @@ _PAYMENT = re.compile(
 
 
 def escaped(text: str) -> str:
-    """Return text as Markdown that shows exactly these words on one line."""
-    return re.sub(r"([\\`*_{}\[\]#|<>~&!])", r"\\\1", " ".join(text.split()))
+    """Return text as Markdown that shows exactly these words on one line: no markup, no link, no signs that turn the line around."""
+    plain = " ".join(_DIRECTION.sub("", text).split())
+    return _LINK.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", plain))
 
 
 def speaks_of_payment(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -108,3 +109,16 @@ def test_quoted_without_the_note() -> None:
 def test_quoted_value() -> None:
     """A value of the record is no quotation."""
     assert quoted(Evidence(EvidenceKind.STRUCTURED, "Observation/1", "HbA1c 9.8 % (2026-02-27)"), {}) == "HbA1c 9.8 % (2026-02-27)"
+
+
+@pytest.mark.parametrize("address", ["http://attacker.example/x", "HTTPS://attacker.example", "www.attacker.example", "ftp://attacker.example"])
+def test_an_address_in_a_note_is_no_link(address: str) -> None:
+    """A card links to nothing that a note names: GitHub-flavoured Markdown (6.9) makes links of what begins with www., http://, https:// and ftp://."""
+    markdown = f"seen on {escaped(address)} today"
+    assert not re.search(r"(?i)\bwww\.|\b(https?|ftp)://", markdown)
+    assert address in rendered(markdown)
+
+
+def test_signs_of_direction_are_left_out() -> None:
+    """A note can't turn the rest of a card's line around."""
+    assert escaped("no \u202epain\u202c and \u2066copd\u2069") == "no pain and copd"
