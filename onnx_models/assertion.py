@@ -120,7 +120,7 @@ _POSSIBLE_BEFORE = _words(
     r"(?:my|best) guess is", r"consider(?:ing(?! (?:her|his|the)))?",
     r"(?:to (?:see|check|determine|find out)|not (?:sure|certain)|unsure|unclear|unknown|wonder\w*) (?:if|whether)(?: (?:it|this|he|she|you)(?:'s| (?:is|"
     r"has|have)))?(?: (?:due|related) to)?", r"whether(?: (?:it|this|he|she|you|the patient) (?:is|has|was|have))?", r"thought to (?:be|have|represent)",
-    r"versus less likely",
+    r"versus less likely", r"(?<!is )(?<!was )(?<!be )(?<!been )(?<!are )considered(?! (?:for|to|as|an? )\b)",
 )  # fmt: skip
 _END = r"(?=\s*(?:$|[.,;)(/]|but\b|and\b|by\b|at\b|on\b|given\b|clinically\b))"
 _POSSIBLE_AFTER = _words(
@@ -154,7 +154,7 @@ _HYPOTHETICAL_BEFORE = _words(
     r"would (?:\w+ )?(?:be|need|require|treat|start|transfuse|consider|give|add|stop|hold)(?! \w+ed\b)", r"contraindicated in",
     r"(?:vaccin\w+|immuni[sz]\w+) (?:for|against)", r"discussed the (?:risk|possibility)", r"expos(?:ed|ure) to", r"screen(?:ing|ed|s)?(?: \w+)? (?:for)",
     r"(?:stop|discontinue|hold)(?: \w+){0,3} for any", r"low threshold (?:to|for)(?: \w+){0,2}(?: for)?", r"in order not to", r"due for your",
-    r"surveillance for",
+    r"surveillance for", r"(?:ed|er) (?:for|if)", r"(?:fewer|less)(?: acute)? (?=exacerbations|flares|attacks)",
 )  # fmt: skip
 _HYPOTHETICAL_AFTER = _words(
     r"(?:(?!and|or|with)\w+ )?(?:prevention|prophylaxis|ppx|precautions?|vaccin\w+|immuni[sz]ation|booster|shot|screening|screen|risk(?! for| of))",

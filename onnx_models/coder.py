@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -17,13 +18,16 @@ from onnx_models.errors import ArtefactError
 from onnx_models.features import CandidateRow, Hit, Place, candidate_rows
 from onnx_models.language import language_of
 from onnx_models.lexicon import Lexicon, Source
+from onnx_models.linear import LinearModel
 from onnx_models.ranker import Ranker
 from onnx_models.reading import Candidate, Mention, NoteReading, Reason, Section
 from onnx_models.retrieval import Concepts, VectorIndex
 from onnx_models.runtime import Encoder
-from onnx_models.style import Style
+from onnx_models.spelling import Speller
+from onnx_models.style import style_of
 from onnx_models.wording import Titles
 
+PIECES = ("encoder", "lexicon", "speller")  # that can be switched off, to see what each is worth
 CLINICAL_NOTE = 1.0  # style of a note of care; 0.0 is a published case report
 _KEEP = 0.02  # candidates below this probability are not worth carrying
 _EXPLAIN = 0.15  # and below this nobody asks why
@@ -62,10 +66,12 @@ class NoteCoder:
         info: ModelInfo,
         concepts: Concepts,
         titles: Titles,
-        lexicon: Lexicon,
-        index: VectorIndex,
+        lexicon: Lexicon | None,
+        index: VectorIndex | None,
         encoder: Encoder,
-        style: Style,
+        style: LinearModel,
+        telling: LinearModel,
+        speller: Speller | None,
         ranker: Ranker | None,
         typical: Sequence[float],
     ) -> None:
@@ -76,6 +82,8 @@ class NoteCoder:
         self.index = index
         self.encoder = encoder
         self.style = style
+        self.telling = telling
+        self.speller = speller
         self._ranker = ranker
         self._typical = np.asarray(typical, np.float32)
 
@@ -104,10 +112,23 @@ class NoteCoder:
             lexicon=Lexicon.load(folder / "lexicon.npz"),
             index=VectorIndex.load(folder / "vectors.npz"),
             encoder=encoder,
-            style=Style.load(folder / "style.npz"),
+            style=LinearModel.load(folder / "style.npz"),
+            telling=LinearModel.load(folder / "telling.npz"),
+            speller=Speller.load(folder / "words.txt"),
             ranker=Ranker(folder),
             typical=manifest["typical"],
         )
+
+    def without(self, pieces: Collection[str]) -> NoteCoder:
+        """Return an engine of the same artefacts with some of PIECES switched off. For evaluation."""
+        other = copy.copy(self)
+        if "encoder" in pieces:
+            other.index = None
+        if "lexicon" in pieces:
+            other.lexicon = None
+        if "speller" in pieces:
+            other.speller = None
+        return other
 
     def read(
         self,
@@ -156,18 +177,18 @@ class NoteCoder:
     ) -> _Analysis:
         """Return candidate rows with features and no probability: what training sees, by the code that serves."""
         clock = [time.perf_counter()]
-        scene = Scene.of(text, declared_sections)
+        scene = Scene.of(text, declared_sections, self.speller)
         clock.append(time.perf_counter())
         if pause:
             pause()
         hits = named(scene, self.lexicon, self.concepts)
         clock.append(time.perf_counter())
-        near, unread = meant(scene, hits, self.index, self.encoder, self.concepts, deadline, pause)
+        near, unread = meant(scene, hits, self.index, self.encoder, self.concepts, self.telling, deadline, pause)
         if pause:
             pause()
         clock.append(time.perf_counter())
         worded(scene, [*hits, *near], self.titles)
-        kind = self.style.of([t for t, _ in scene.stream]) if style is None else style
+        kind = style_of([t for t, _ in scene.stream], self.style) if style is None else style
         rows = candidate_rows([*hits, *near], len(scene.stream), kind)
         clock.append(time.perf_counter())
         stages = ("segmentation", "lexicon", "encoder", "features")

@@ -38,10 +38,10 @@ _GROUP_OF = {kind: group for group, kinds in _SECTIONS.items() for kind in kinds
 NAMES: tuple[str, ...] = (
     "lex_stems", "lex_share", "lex_coded_rate", "lex_us_rate", "lex_frequency", "lex_ambiguity", "lex_count", "lex_open_count", "lex_letters",
     *(f"lex_{str(s.name).lower()}" for s in _SOURCES),
-    "dense_best", "dense_rank", "dense_margin", "dense_count",
+    "dense_best", "dense_rank", "dense_margin", "dense_share", "dense_count",
     "n_asserted", "n_negated", "n_possible", "n_historical", "n_family", "n_hypothetical", "asserted_share", "first_asserted",
     *(f"sec_{g}" for g in _SECTIONS), "sec_other", "n_sections", "position_first", "position_last",
-    "heading", "planned", "coverage", "story_and_assess",
+    "heading", "planned", "coverage", "story_and_assess", "chance", "chances",
     "title_in_span", "title_in_sentence", "title_in_note", "span_in_title", "all_in_title",
     "prior", "us_prior", "chapter", "is_symptom", "is_status", "code_length",
     "finer_rival", "category_rivals", "category_best", "side_given", "sided", "held_by", "disease_nearby",
@@ -59,6 +59,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "assertion": ("n_asserted", "n_negated", "n_possible", "n_historical", "n_family", "n_hypothetical", "asserted_share", "first_asserted"),
     "section": (
         *(n for n in NAMES if n.startswith("sec_")), "n_sections", "position_first", "position_last", "heading", "planned", "coverage", "story_and_assess",
+        "chance", "chances",
     ),
     "wording": ("title_in_span", "title_in_sentence", "title_in_note", "span_in_title", "all_in_title"),
     "experience": ("prior", "us_prior", "chapter", "is_symptom", "is_status", "code_length"),
@@ -103,7 +104,9 @@ class Hit:
     cosine: float = 0.0  # encoder
     rank: int = 0  # 1 is nearest; 0 where the hit is the lexicon's
     margin: float = 0.0  # cosine less the best cosine of the same phrase
+    share: float = 0.0  # of the softmax over the nearest concepts
     overlap: Overlap = _NONE
+    chance: float = 0.0  # that its phrase names something to code
 
 
 @dataclass(slots=True)
@@ -243,6 +246,7 @@ def _fill(row: CandidateRow, last: int) -> None:
     put("dense_best", max((h.cosine for h in near), default=0.0))
     put("dense_rank", min((h.rank for h in near), default=9))
     put("dense_margin", max((h.margin for h in near), default=-1.0))
+    put("dense_share", max((h.share for h in near), default=0.0))
     put("dense_count", len(near))
     places = {(h.place.begin, h.place.end): h.place for h in row.hits}
     ordered = [places[k] for k in sorted(places)]
@@ -269,6 +273,9 @@ def _fill(row: CandidateRow, last: int) -> None:
     put("title_in_note", max(o.title_in_note for o in overlaps))
     put("span_in_title", max(o.span_in_title for o in overlaps))
     put("all_in_title", max(o.span_in_title * o.title_in_span for o in overlaps))
+    chance = {h.place.sentence: h.chance for h in sorted(row.hits, key=lambda h: h.chance) if h.place.assertion.is_asserted}
+    put("chance", max(chance.values(), default=0.0))
+    put("chances", sum(chance.values()))
     groups = {_GROUP_OF.get(p.section) for p in asserted}
     put("story_and_assess", float("story" in groups or "complaint" in groups) + 2 * float("assess" in groups or "diagnosis" in groups))
     put("prior", max(h.prior for h in row.hits))

@@ -10,13 +10,19 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import snowballstemmer
 
-NORMAL_FORM = 2
+from onnx_models.abbreviations import Expansion, abbreviations
+
+if TYPE_CHECKING:
+    from onnx_models.spelling import Speller
+
+NORMAL_FORM = 3
 
 # Letters and digits are split from each other ("DM2" -> "dm", "2"), so that "type 2 DM" and "DM2" share tokens.
 _TOKEN = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?")
@@ -41,12 +47,7 @@ _SAME = {
     "ischaemia": "ischemia", "ischaemic": "ischemic", "bleeding": "hemorrhage", "bleed": "hemorrhage",
     "cancer": "malignant neoplasm", "carcinoma": "malignant neoplasm", "thorax": "chest", "thoracic": "chest",
     "mellitus": "", "paediatric": "pediatric", "calculus": "stone", "calculi": "stone", "lithiasis": "stone",
-    # Abbreviations of US notes that mean one thing.
-    "ckd": "chronic renal disease", "copd": "chronic obstructive pulmonary disease", "chf": "congestive cardiac failure", "dm": "diabetes",
-    "htn": "hypertension", "hld": "hyperlipidemia", "cad": "coronary artery disease", "gerd": "gastroesophageal reflux disease",
-    "uti": "urinary tract infection", "osa": "obstructive sleep apnea", "esrd": "end stage renal disease", "afib": "atrial fibrillation",
-    "dvt": "deep vein thrombosis", "bph": "benign prostatic hyperplasia", "oa": "osteoarthritis", "tia": "transient ischemic attack", "pna": "pneumonia",
-    "sob": "shortness breath", "abd": "abdominal", "fx": "fracture", "type": "", "w": "", "t": "",
+    "type": "", "w": "", "t": "",
     "elevated": "high", "raised": "high", "increased": "high", "decreased": "low", "reduced": "low",
 }  # fmt: skip
 
@@ -63,6 +64,11 @@ class Token:
 _stemmer = snowballstemmer.stemmer("english")
 
 
+def stem(word: str) -> str:
+    """Return the stem of a lower-case word."""
+    return str(_stemmer.stemWord(word)) if len(word) > 3 else word
+
+
 @lru_cache(maxsize=200_000)
 def _stems(word: str) -> tuple[str, ...]:
     folded = unicodedata.normalize("NFKD", word).encode("ascii", "ignore").decode() or word
@@ -71,19 +77,55 @@ def _stems(word: str) -> tuple[str, ...]:
     folded = _ROMAN.get(folded, folded)
     same = _SAME.get(folded)
     words = [folded] if same is None else same.split()
-    return tuple(_stemmer.stemWord(w) if w.isalpha() and len(w) > 3 else w for w in words)
+    return tuple(stem(w) if w.isalpha() else w for w in words)
 
 
-def tokens(text: str) -> Iterator[Token]:
-    """Yield the tokens of the normal form of `text`, with offsets into `text`."""
-    for match in _TOKEN.finditer(text):
+def tokens(text: str, speller: Speller | None = None) -> Iterator[Token]:
+    """Yield the tokens of the normal form of a sentence or name, with offsets into `text`: abbreviations written out, slips put right."""
+    at = 0
+    for short in abbreviations().find(text):
+        yield from _plain_tokens(text, at, short.begin, speller)
+        for match in _TOKEN.finditer(short.words):
+            for stem_ in _stems(match.group().lower()):
+                yield Token(stem_, short.begin, short.end)
+        at = short.end
+    yield from _plain_tokens(text, at, len(text), speller)
+
+
+def _plain_tokens(text: str, begin: int, end: int, speller: Speller | None) -> Iterator[Token]:
+    for match in _TOKEN.finditer(text, begin, end):
         word = match.group()
         # Roman numerals only after a word ("type II"); a lone "I" is the pronoun.
-        lowered = "" if word == "I" and not re.search(r"(?:type|stage|grade|class|degree)\s*$", text[: match.start()][-8:], re.I) else word.lower()
-        if not lowered:
+        if word == "I" and not re.search(r"(?:type|stage|grade|class|degree)\s*$", text[: match.start()][-8:], re.I):
             continue
-        for stem in _stems(lowered):
-            yield Token(stem, match.start(), match.end())
+        if speller is not None:
+            word = speller.fix(word, first=match.start() == 0)
+        for stem_ in _stems(word.lower()):
+            yield Token(stem_, match.start(), match.end())
+
+
+def written_out(text: str, begin: int, end: int, short: Sequence[Expansion], speller: Speller | None = None) -> str:
+    """Return the phrase `text[begin:end]` as the encoder reads it: abbreviations written out, slips put right.
+
+    Args:
+        text: the note.
+        begin: where the phrase begins.
+        end: where it ends.
+        short: the abbreviations of its sentence, by offsets into the note.
+        speller: knows words; None leaves them as they are.
+    """
+    parts, at = [], begin
+    for found in short:
+        if begin <= found.begin and found.end <= end:
+            parts += [_spelt(text, at, found.begin, speller), found.words]
+            at = found.end
+    return "".join((*parts, _spelt(text, at, end, speller)))
+
+
+def _spelt(text: str, begin: int, end: int, speller: Speller | None) -> str:
+    if speller is None:
+        return text[begin:end]
+    return _TOKEN.sub(lambda m: speller.fix(m.group(), first=m.start() == 0), text[begin:end])
 
 
 @lru_cache(maxsize=200_000)
@@ -92,7 +134,7 @@ def stem_hash(stem: str) -> int:
     return int.from_bytes(hashlib.blake2b(stem.encode(), digest_size=8).digest(), "little")
 
 
-def term_hash(text: str) -> tuple[int, int]:
+def term_hash(text: str, speller: Speller | None = None) -> tuple[int, int]:
     """Return (hash of the multiset of stems, number of stems) of a term; the hash is the sum modulo 2**64."""
-    stems = [t.stem for t in tokens(text)]
+    stems = [t.stem for t in tokens(text, speller)]
     return sum(stem_hash(s) for s in stems) & 0xFFFF_FFFF_FFFF_FFFF, len(stems)

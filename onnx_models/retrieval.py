@@ -104,8 +104,9 @@ class VectorIndex:
             for row, which in enumerate(chosen):
                 columns = (which[:, None] * _BLOCK + np.arange(_BLOCK)).ravel()
                 values = scores[row, which].ravel()
+                top = np.argpartition(-values, wide - 1)[:wide]
                 best: dict[int, float] = {}
-                for i in np.argsort(-values)[: 6 * k]:
+                for i in top[np.argsort(-values[top])]:
                     if columns[i] < len(self._concept):
                         best.setdefault(int(self._concept[columns[i]]), float(values[i]))
                     if len(best) == k:

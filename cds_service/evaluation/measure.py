@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cds_service.evaluation.groups import chapter, frequency, person
 from cds_service.evaluation.reader import Product, ranked_codes
 from cds_service.review.model import CodingReview
-from onnx_models.evaluation.metrics import Score, average_precision, calibration_error, micro
+from onnx_models.evaluation.metrics import Bin, Score, average_precision, calibration_error, micro, reliability
 from onnx_models.evaluation.notes import GoldNote
 from onnx_models.evaluation.phrases import KINDS, Phrase
 from onnx_models.training.corpora import Case
@@ -26,6 +27,7 @@ class Measured:
     figures: dict[str, float]
     groups: dict[str, dict[str, Score]] = field(default_factory=dict)
     wrong: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = ()  # id, missed, too many
+    reliability: tuple[Bin, ...] = ()
 
 
 def _said(answer: CodingReview) -> list[str]:
@@ -64,14 +66,15 @@ def cases(product: Product, gold: Sequence[Case], tabular: TabularList, progress
             "candidate_recall": sum(len(wanted[d] & set(ranking[d])) for d in wanted) / sum(map(len, wanted.values())),
             "calibration_error": calibration_error(np.array(probability), np.array(right)),
             "excerpts_verbatim": verbatim / max(1, excerpts), "codes_valid": valid / max(1, codes),
-        }
+        },
+        reliability=tuple(reliability(np.array(probability), np.array(right))),
     )  # fmt: skip
 
 
-def notes(product: Product, gold: Sequence[GoldNote], progress: Callable[[int], None] = lambda _: None) -> Measured:
+def notes(product: Product, gold: Sequence[GoldNote], tabular: TabularList, progress: Callable[[int], None] = lambda _: None) -> Measured:
     """Compare with coded US notes: required codes at full length, principal, and codes taken from text that must not be coded."""
     totals: Counter[str] = Counter()
-    groups: dict[str, Counter[str]] = defaultdict(Counter)
+    groups: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     wrong, probability, right = [], [], []
     for at, note in enumerate(gold):
         _, answer = product.code(note.text, note.setting)
@@ -90,8 +93,15 @@ def notes(product: Product, gold: Sequence[GoldNote], progress: Callable[[int], 
         totals["category met"] += sum(bool({c[:3] for c in group} & {c[:3] for c in said}) for group in required)
         ok, n = _verbatim(answer, note.text)
         totals["verbatim"], totals["excerpts"] = totals["verbatim"] + ok, totals["excerpts"] + n
-        groups[note.source] += counts
-        groups[note.setting] += counts
+        for title, name in (("source", note.source), ("setting", note.setting), *person(note.text)):
+            groups[title][name] += counts
+        for group in required:
+            code, met = sorted(group)[0], bool(group & set(said))
+            for title, name in (("chapter", chapter(code)), ("use of the code by US coders", frequency(code, product.coder.concepts, tabular))):
+                groups[title][name] += Counter(required=1, met=met, said=met)
+        for code in extra:
+            groups["chapter"][chapter(code)] += Counter(said=1, extra=1)
+            groups["use of the code by US coders"][frequency(code, product.coder.concepts, tabular)] += Counter(said=1, extra=1)
         probability += [d.confidence for d in answer.diagnoses if d.code in extra or d.code in neutral]
         right += [d.code in neutral for d in answer.diagnoses if d.code in extra or d.code in neutral]
         wrong.append((f"{note.source}:{note.id}", tuple(missed), tuple(extra)))
@@ -105,8 +115,9 @@ def notes(product: Product, gold: Sequence[GoldNote], progress: Callable[[int], 
             "calibration_error": calibration_error(np.array(probability), np.array(right)) if right else 0.0,
             "excerpts_verbatim": totals["verbatim"] / max(1, totals["excerpts"]),
         },
-        {"by source and setting": {name: _score(c) for name, c in sorted(groups.items())}},
+        {f"by {title}": {name: _score(c) for name, c in sorted(members.items())} for title, members in groups.items()},
         tuple(wrong),
+        tuple(reliability(np.array(probability), np.array(right))) if right else (),
     )  # fmt: skip
 
 
@@ -119,8 +130,8 @@ def _score(totals: Counter[str]) -> Score:
 def phrases(product: Product, bank: Iterable[Phrase], tabular: TabularList) -> Measured:
     """Compare with the phrase bank: recall and precision at the threshold, recall among the first 1 and 10 candidates, traps."""
     totals: Counter[str] = Counter()
-    kinds: dict[str, Counter[str]] = defaultdict(Counter)
-    wrong = []
+    groups: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    wrong, probability, right = [], [], []
     for phrase in bank:
         reading, answer = product.code(phrase.text)
         said = _said(answer)
@@ -133,7 +144,11 @@ def phrases(product: Product, bank: Iterable[Phrase], tabular: TabularList) -> M
         stems = {tabular.stem(c) for c in accepted}
         counts = Counter(required=1, met=bool(accepted & set(said)), said=len(said), extra=sum(c not in accepted for c in said))
         totals += counts
-        kinds[KINDS[phrase.kind]] += counts
+        named = (("kind", KINDS[phrase.kind]), ("chapter", chapter(phrase.code)))
+        for title, name in (*named, ("use of the code by US coders", frequency(phrase.code, product.coder.concepts, tabular))):
+            groups[title][name] += counts
+        probability += [d.confidence for d in answer.diagnoses]
+        right += [d.code in accepted for d in answer.diagnoses]
         totals["at 1"] += bool(stems & set(ranked[:1]))
         totals["at 10"] += bool(stems & set(ranked[:10]))
         if not accepted & set(said):
@@ -143,7 +158,9 @@ def phrases(product: Product, bank: Iterable[Phrase], tabular: TabularList) -> M
         {
             "phrases": totals["required"], "precision": score.precision, "recall": score.recall, "f1": score.f1, "recall_at_1": totals["at 1"] / n,
             "recall_at_10": totals["at 10"] / n, "traps": totals["traps"], "trapped": totals["trapped"] / max(1, totals["traps"]),
+            "calibration_error": calibration_error(np.array(probability), np.array(right)) if right else 0.0,
         },
-        {"by kind": {name: _score(c) for name, c in sorted(kinds.items())}},
+        {f"by {title}": {name: _score(c) for name, c in sorted(members.items())} for title, members in groups.items()},
         tuple(wrong),
+        tuple(reliability(np.array(probability), np.array(right))) if right else (),
     )  # fmt: skip

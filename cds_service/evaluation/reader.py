@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -9,8 +10,10 @@ from cds_service.review.knowledge import Knowledge
 from cds_service.review.model import CodingReview, ModelUsed
 from cds_service.review.review import review
 from fhir_mappers.record import EncounterRecord, Note, Patient, Setting
-from onnx_models.coder import NoteCoder
+from onnx_models.coder import PIECES, NoteCoder
 from onnx_models.reading import NoteReading
+
+__all__ = ["PIECES", "Product", "ranked_codes"]
 
 _DATE = date(2026, 3, 1)  # inside the code set that all gold uses
 
@@ -26,6 +29,10 @@ class Product:
     def load(cls) -> Product:
         """Load the committed artefacts and tables."""
         return cls(NoteCoder.load(), Knowledge.load())
+
+    def without(self, pieces: Collection[str]) -> Product:
+        """Return the product with pieces of the engine switched off: see PIECES."""
+        return Product(self.coder.without(pieces), self.knowledge) if pieces else self
 
     def code(self, text: str, setting: str = "outpatient") -> tuple[NoteReading, CodingReview]:
         """Return the reading and the review of one note."""

@@ -40,3 +40,24 @@ def calibration_error(probability: npt.NDArray[np.float64], right: npt.NDArray[n
     """Return the expected calibration error: mean gap between confidence and accuracy over equal-width bins."""
     which = np.minimum((probability * bins).astype(int), bins - 1)
     return float(sum(abs(probability[which == b].mean() - right[which == b].mean()) * (which == b).mean() for b in range(bins) if (which == b).any()))
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Answers whose confidence lies in one range: how sure they were, and how many were right."""
+
+    low: float
+    high: float
+    answers: int
+    confidence: float  # mean
+    right: float  # share
+
+
+def reliability(probability: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int = 10) -> list[Bin]:
+    """Return the bins of equal width that hold an answer, lowest first: the reliability drawing as figures."""
+    which = np.minimum((probability * bins).astype(int), bins - 1)
+    return [
+        Bin(b / bins, (b + 1) / bins, int((which == b).sum()), float(probability[which == b].mean()), float(right[which == b].mean()))
+        for b in range(bins)
+        if (which == b).any()
+    ]

@@ -51,6 +51,15 @@ def background(data: Path, limit: int = 1500) -> Iterator[str]:
     yield from cases[: max(0, limit - len(visits) - len(reports))]
 
 
+def plain_english(data: Path) -> Iterator[str]:
+    """Yield text whose words are known words: health pages for lay readers, and visits as they were spoken."""
+    with gzip.open(data / "medquad/medquad.jsonl.gz", "rt") as handle:
+        yield from handle
+    for name in sorted((data / "notes/aci_bench").glob("*.csv")):
+        with name.open(newline="") as handle:
+            yield from (row["dialogue"] for row in csv.DictReader(handle))
+
+
 def us_code_uses(data: Path) -> Counter[str]:
     """Count in how many charts US professional coders used each ICD-10-CM code."""
     with (data / "mdace_codes/annotations.tsv").open() as handle:

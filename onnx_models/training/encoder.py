@@ -1,6 +1,6 @@
 """Fine-tune the sentence encoder so that a phrase of a note lies near the code it means.
 
-Contrastive learning (InfoNCE with in-batch negatives, both directions): a phrase and another name of the same code are a
+First stage. Contrastive learning (InfoNCE with in-batch negatives, both directions): a phrase and another name of the same code are a
 pair; other codes of the batch are negatives, half of them from the same chapter so that they are hard. Word embeddings are
 frozen: they hold most of the parameters, and rare medical word pieces would forget more than they learn.
 """
@@ -25,8 +25,6 @@ from onnx_models.training.terms import Term
 # How much a source says about the words that clinicians use: the official titles alone would teach the title's language.
 _SOURCE_WEIGHT = {"phrase": 6.0, "evidence": 4.0, "abbreviation": 3.0, "inclusion": 1.5, "ontology": 1.2, "propagated": 1.2,
                   "index": 1.0, "title": 0.5, "neoplasm": 0.4, "external": 0.2}  # fmt: skip
-# In the second stage what clinicians write comes first; names keep what the first stage taught.
-_SHARPEN_WEIGHT = {"phrase": 20.0, "evidence": 5.0, "abbreviation": 3.0, "inclusion": 0.6, "ontology": 0.5, "propagated": 0.5}
 _LEAD = ("history of ", "patient with ", "c/o ", "presents with ", "acute ", "known ", "s/p ", "worsening ", "chronic ")
 _MAX_TOKENS = 32
 _TOGETHER = 32  # strings a forward pass
@@ -42,7 +40,9 @@ class Recipe:
     temperature: float = 0.05
     seed: int = 13
     hard_share: float = 0.5
-    sharpen_steps: int = 700
+    prototype_steps: int = 1800
+    prototype_batch: int = 128
+    prototype_rate: float = 1.2e-4
 
 
 def pool(hidden: Tensor, mask: Tensor) -> Tensor:
@@ -66,13 +66,11 @@ def embed(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Seq
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One step: phrases, a name of each phrase's code, and names of other codes that lie near."""
+    """One step: phrases, and a name of each phrase's code."""
 
     phrases: list[str]
     names: list[str]
     codes: list[str]
-    others: list[str]
-    other_codes: list[str]
 
 
 class Pairs:
@@ -106,15 +104,16 @@ class Pairs:
             phrases, names, codes = [], [], []
             for i in chosen:
                 term = self._terms[i]
-                phrases.append(_augmented(term.text, self._random))
+                phrases.append(augmented(term.text, self._random))
                 title = self._title[term.code]
                 other = self._random.choice(self._names[term.code])
                 names.append(title if self._random.random() < 0.6 or other == term.text else other)
                 codes.append(term.code)
-            yield Batch(phrases, names, codes, [], [])
+            yield Batch(phrases, names, codes)
 
 
-def _augmented(text: str, dice: random.Random) -> str:
+def augmented(text: str, dice: random.Random) -> str:
+    """Return a training phrase as somebody in a hurry writes it: at times with a slip, or with words before it."""
     roll = dice.random()
     if roll < 0.08 and len(text) > 6:  # a slip of the finger
         at = dice.randrange(1, len(text) - 2)
@@ -122,52 +121,27 @@ def _augmented(text: str, dice: random.Random) -> str:
     return dice.choice(_LEAD) + text if roll < 0.16 else text
 
 
-class HardPairs:
-    """Batches in which each phrase meets the wrong codes that the encoder now finds near it."""
-
-    def __init__(self, terms: Sequence[Term], names: Mapping[str, Sequence[str]], near: Sequence[Sequence[str]], recipe: Recipe, *, hard: int = 2) -> None:
-        """`near` gives for each term the wrong codes that lie nearest; `names` gives the names of a code, its title first."""
-        self._random = random.Random(recipe.seed)  # noqa: S311 - sampling, no secret
-        self._terms, self._names, self._near = terms, names, near
-        self._batch, self._hard = recipe.batch // 2, hard
-        self._weights = [_SHARPEN_WEIGHT[t.source] for t in terms]
-
-    def batches(self) -> Iterator[Batch]:
-        """Yield batches for ever."""
-        order = range(len(self._terms))
-        while True:
-            chosen = self._random.choices(order, self._weights, k=self._batch)
-            terms = [self._terms[i] for i in chosen]
-            wrong = [c for i in chosen for c in self._random.sample(self._near[i], min(self._hard, len(self._near[i])))]
-            yield Batch(
-                [_augmented(t.text, self._random) for t in terms],
-                [self._name(t.code, t.text) for t in terms],
-                [t.code for t in terms],
-                [self._name(c, "") for c in wrong],
-                wrong,
-            )
-
-    def _name(self, code: str, unlike: str) -> str:
-        names = self._names[code]
-        other = self._random.choice(names)
-        return names[0] if self._random.random() < 0.6 or other == unlike else other
-
-
 def _loss(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch: Batch, temperature: float) -> Tensor:
     """Return the contrastive loss in both directions; other names of the same code are no negatives."""
     n = len(batch.phrases)
-    vectors = embed(model, tokenizer, [*batch.phrases, *batch.names, *batch.others])
-    scores = vectors[:n] @ vectors[n:].T / temperature
-    columns = [*batch.codes, *batch.other_codes]
-    twins = torch.tensor([[x == y and i != j for j, y in enumerate(columns)] for i, x in enumerate(batch.codes)])
-    scores = scores.masked_fill(twins, -1e4)
+    vectors = embed(model, tokenizer, [*batch.phrases, *batch.names])
+    twins = torch.tensor([[x == y and i != j for j, y in enumerate(batch.codes)] for i, x in enumerate(batch.codes)])
+    scores = (vectors[:n] @ vectors[n:].T / temperature).masked_fill(twins, -1e4)
     target = torch.arange(n)
-    return (nn.functional.cross_entropy(scores, target) + nn.functional.cross_entropy(scores[:, :n].T, target)) / 2
+    return (nn.functional.cross_entropy(scores, target) + nn.functional.cross_entropy(scores.T, target)) / 2
+
+
+def load_base(folder: Path) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, list[nn.Parameter]]:
+    """Return tokenizer, model and the parameters to train: all but the word embeddings."""
+    model = AutoModel.from_pretrained(folder)
+    for parameter in model.embeddings.parameters():
+        parameter.requires_grad_(False)
+    return AutoTokenizer.from_pretrained(folder), model, [p for p in model.parameters() if p.requires_grad]
 
 
 def fine_tune(
     base: Path,
-    pairs: Pairs | HardPairs,
+    pairs: Pairs,
     recipe: Recipe,
     out: Path,
     *,
@@ -177,11 +151,7 @@ def fine_tune(
     """Train and return the folder of the trained encoder; resumes from `out/checkpoint.pt` if there is one."""
     torch.set_num_threads(threads)
     torch.manual_seed(recipe.seed)
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    model = AutoModel.from_pretrained(base)
-    for parameter in model.embeddings.parameters():
-        parameter.requires_grad_(False)
-    trained = [p for p in model.parameters() if p.requires_grad]
+    tokenizer, model, trained = load_base(base)
     optimiser = torch.optim.AdamW(trained, lr=recipe.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=recipe.steps + 1, pct_start=0.1)
     out.mkdir(parents=True, exist_ok=True)

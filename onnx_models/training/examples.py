@@ -22,7 +22,7 @@ _NAMES_EACH = 5
 _STATEMENTS = ("{}", "{}.", "The patient has {}.", "Assessment: {}", "Dx: {}", "1. {} - continue current treatment.", "Presents with {}.", "{} today")
 _DENIALS = ("Denies {}.", "No {}.", "Rule out {}.", "Mother had {}.", "No evidence of {}.", "Return if {} develops.")
 _DENIED_SHARE = 0.2
-_RANKER_SHARE = 0.3  # of the training phrases: the encoder doesn't see them, so that the ranker learns how far to trust it
+_RANKER_SHARE = 0.2  # of the training phrases: the encoder doesn't see them, so that the ranker learns how far to trust it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,9 @@ class Example:
     required: tuple[frozenset[str], ...]  # each a code with its alternatives
     neutral: frozenset[str]  # neither required nor wrong
     evidence: tuple[Term, ...]
+    spans: tuple[tuple[int, int], ...] = ()  # of the evidence
     trains_ranker: bool = True
+    misspelt: bool = False
 
     @property
     def right(self) -> frozenset[str]:
@@ -47,7 +49,8 @@ class Example:
 def from_case(case: Case, tabular: TabularList) -> Example:
     """Return a published case as example."""
     codes = tuple(frozenset({tabular.stem(c) or c}) for c in sorted(case.codes))
-    return Example(case.id, "case", case.text, _CASE_REPORT, codes, frozenset(), tuple(t for _, _, t in case.evidence))
+    spans = tuple((b, e) for b, e, _ in case.evidence)
+    return Example(case.id, "case", case.text, _CASE_REPORT, codes, frozenset(), tuple(t for _, _, t in case.evidence), spans)
 
 
 def from_note(note: GoldNote, tabular: TabularList) -> Example:
@@ -55,7 +58,8 @@ def from_note(note: GoldNote, tabular: TabularList) -> Example:
     required = tuple(frozenset(tabular.stem(c) for c in (g.code, *g.alternatives)) for g in note.codes if g.status == "required")
     neutral = frozenset(tabular.stem(c) for g in note.codes if g.status != "required" for c in (g.code, *g.alternatives))
     evidence = tuple(Term(note.text[b:e], g.code, "evidence") for g in note.codes for b, e in g.evidence if g.status == "required")
-    return Example(f"{note.source}:{note.id}", "note", note.text, CLINICAL_NOTE, required, neutral, evidence)
+    spans = tuple(span for g in note.codes for span in g.evidence)
+    return Example(f"{note.source}:{note.id}", "note", note.text, CLINICAL_NOTE, required, neutral, evidence, spans)
 
 
 def for_ranker(text: str) -> bool:
@@ -68,7 +72,17 @@ def from_phrase(phrase: Phrase, tabular: TabularList) -> Example:
     codes = [tabular.stem(c) for c in ((phrase.code, *phrase.alternatives) if phrase.code else ())]
     terms = (Term(phrase.text, phrase.code, "phrase"),) if phrase.code else ()
     required = (frozenset(codes),) if codes else ()
-    return Example(f"phrase:{phrase.text}", "phrase", phrase.text, CLINICAL_NOTE, required, frozenset(), terms, for_ranker(phrase.text) or not terms)
+    return Example(
+        id=f"phrase:{phrase.text}",
+        kind="phrase",
+        text=phrase.text,
+        style=CLINICAL_NOTE,
+        required=required,
+        neutral=frozenset(),
+        evidence=terms,
+        trains_ranker=for_ranker(phrase.text) or not terms,
+        misspelt=phrase.kind == "m",
+    )
 
 
 def plain_examples(terms: Sequence[Term], us_uses: Mapping[str, int], tabular: TabularList) -> Iterator[Example]:

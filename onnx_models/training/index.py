@@ -11,14 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
+from onnx_models.abbreviations import abbreviations
 from onnx_models.lexicon import LONGEST, Source
-from onnx_models.normalise import NORMAL_FORM, stem_hash, term_hash, tokens
+from onnx_models.normalise import NORMAL_FORM, stem_hash, term_hash, tokens, written_out
 from onnx_models.retrieval import SIDES, Concept, Concepts
 from onnx_models.runtime import Vectors
+from onnx_models.spelling import Speller
 from onnx_models.training.terms import TabularList, Term
 
 _SIDE_WORD = re.compile(r"\b(right|left|bilateral|unspecified)\b", re.I)
 # Names that are ordinary words in a note; the encoder still finds what they mean in context.
+_SLIPS = 2  # times that a misspelt word may stand in uncoded text
 _TOO_COMMON = 0.35  # share of background documents that hold the name
 
 
@@ -84,9 +87,19 @@ def save_concepts(concepts: Concepts, path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="ascii")
 
 
-def document_windows(text: str) -> set[int]:
+def build_words(texts: Iterable[str], terms: Iterable[Term]) -> list[str]:
+    """Return the known words, the commonest first: of names of codes, and those that uncoded text uses more than twice."""
+    said: Counter[str] = Counter()
+    for text in texts:
+        said.update(re.findall(r"[a-z]{3,}", text.lower()))
+    named = {w for t in terms if t.text.isascii() for w in re.findall(r"[a-z]{3,}", t.text.lower())}
+    known = {w: n for w, n in said.items() if n > _SLIPS} | {w: said[w] for w in named}
+    return sorted(known, key=lambda w: (-known[w], w))
+
+
+def document_windows(text: str, speller: Speller | None = None) -> set[int]:
     """Return the hashes of all windows of up to `LONGEST` stems of a document, sentence ends ignored."""
-    hashes = np.array([stem_hash(t.stem) for t in tokens(text)], np.uint64)
+    hashes = np.array([stem_hash(t.stem) for t in tokens(text, speller)], np.uint64)
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64)])
     return {int(h) for w in range(1, min(LONGEST, len(hashes)) + 1) for h in sums[w:] - sums[:-w]}
 
@@ -106,6 +119,7 @@ def build_lexicon(
     tabular: TabularList,
     coded: Sequence[Coded],
     background: Sequence[set[int]],
+    speller: Speller | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the arrays of the lexicon.
 
@@ -113,17 +127,18 @@ def build_lexicon(
         terms: names of codes; those of source "evidence" are taken from `coded` instead.
         coded: coded training cases and notes: give `share`, `coded_rate` and `us_rate`.
         background: windows of uncoded documents (`document_windows`): gives `frequency`.
+        speller: puts right the names that clinicians wrote.
     """
     entries: dict[int, dict[int, Source]] = defaultdict(lambda: defaultdict(lambda: Source(0)))
     for term in terms:
         row = concepts.row(tabular.stem(term.code)) if term.code not in tabular.title else concepts.row(tabular.default_leaf(term.code))
-        key, count = term_hash(term.text)
-        if row is not None and 0 < count <= LONGEST and (count > 1 or sum(c.isalpha() for c in term.text) >= 2):
+        key, count = term_hash(term.text, speller)
+        if row is not None and 0 < count <= LONGEST and _names(term.text):
             entries[key][row] |= Source[term.source.upper()]
     uses: dict[int, Counter[int]] = defaultdict(Counter)
     by_kind: tuple[dict[int, Counter[int]], ...] = (defaultdict(Counter), defaultdict(Counter))
     for document in coded:
-        for key, row in {(term_hash(t.text)[0], concepts.row(tabular.stem(t.code))) for t in document.evidence}:
+        for key, row in {(term_hash(t.text, speller)[0], concepts.row(tabular.stem(t.code))) for t in document.evidence if _names(t.text)}:
             if row is not None:
                 uses[key][row] += 1
                 by_kind[document.is_note][key][row] += 1
@@ -164,32 +179,45 @@ def build_lexicon(
     }
 
 
+def _names(text: str) -> bool:
+    """Tell whether a name holds a word: of "type 2" the normal form keeps the number only, and numbers name nothing."""
+    return any(len(t.stem) > 1 and t.stem.isalpha() for t in tokens(text))
+
+
 def build_vectors(
     terms: Iterable[Term],
     concepts: Concepts,
     tabular: TabularList,
     encode: Callable[[Sequence[str]], Vectors],
+    prototypes: Vectors,
+    speller: Speller | None = None,
     *,
     dimensions: int = 128,
-    names: int = 4,
+    names: int = 2,
 ) -> dict[str, np.ndarray]:
-    """Return the arrays of the vector index: up to `names` different names a concept, projected and quantised.
+    """Return the arrays of the vector index: up to `names` different names of each concept, and the prototypes of those that examples name.
 
     Names are taken in the order of how much they resemble a clinician's words, and a name whose normal form is there is left out.
     """
     order = {s: i for i, s in enumerate(("title", "phrase", "inclusion", "ontology", "propagated", "evidence", "index", "neoplasm"))}
     chosen: dict[int, dict[int, str]] = defaultdict(dict)
+    written: set[int] = set()  # concepts that examples name
     for term in sorted((t for t in terms if t.source in order), key=lambda t: order[t.source]):
         row = concepts.row(tabular.default_leaf(term.code) if term.code in tabular.title else tabular.stem(term.code))
         if row is None or concepts[row].codes[0][0] in "VY":
             continue
-        limit = names + 8 if term.source == "phrase" else names if concepts[row].prior + concepts[row].us_prior > 0 else max(2, names - 2)
-        key = term_hash(term.text)[0]
+        if term.source in ("phrase", "evidence"):
+            written.add(row)
+        limit = names + 8 if term.source == "phrase" else names
+        key = term_hash(term.text, speller)[0]
         if key not in chosen[row] and len(chosen[row]) < limit:
-            chosen[row][key] = _SIDE_WORD.sub("", term.text).strip() if term.source == "title" else term.text
+            text = _SIDE_WORD.sub("", term.text).strip() if term.source == "title" else term.text
+            chosen[row][key] = written_out(text, 0, len(text), tuple(abbreviations().find(text)), speller)
     rows = [(row, name) for row, members in chosen.items() for name in members.values()]
-    vectors = encode([name for _, name in rows])
-    # Principal axes of the names themselves: half the size, and the search is exact in them.
+    # Where nobody wrote a phrase the prototype is little more than the mean of the names.
+    taught = sorted(written)
+    vectors = np.concatenate([encode([name for _, name in rows]), prototypes[taught]])
+    # Principal axes of the vectors themselves: a third of the size, and the search is exact in them.
     _, _, axes = np.linalg.svd(vectors[:: max(1, len(vectors) // 20_000)], full_matrices=False)
     projection = axes[:dimensions].T.astype(np.float32)
     low = vectors @ projection
@@ -198,5 +226,5 @@ def build_vectors(
     return {
         "projection": projection.astype(np.float16),
         "rows": np.round(low * scale).astype(np.int8),
-        "concept": np.array([row for row, _ in rows], np.int32),
+        "concept": np.array([*(row for row, _ in rows), *taught], np.int32),
     }

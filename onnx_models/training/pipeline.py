@@ -10,24 +10,31 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from onnx_models.errors import ArtefactError
 from onnx_models.normalise import NORMAL_FORM
+from onnx_models.retrieval import Concepts
 from onnx_models.runtime import Encoder, Vectors
-from onnx_models.training.corpora import background, us_code_uses
-from onnx_models.training.encoder import HardPairs, Pairs, Recipe, fine_tune
+from onnx_models.spelling import Speller
+from onnx_models.training.corpora import background, plain_english, us_code_uses
+from onnx_models.training.encoder import Pairs, Recipe, fine_tune
 from onnx_models.training.examples import Example, encoder_terms, plain_examples, training_examples
 from onnx_models.training.export import equality, export_encoder
-from onnx_models.training.index import build_titles, document_windows, save_concepts
+from onnx_models.training.index import build_concepts, build_titles, build_words, document_windows, save_concepts
+from onnx_models.training.linear import telling_cases, train_style
+from onnx_models.training.prototypes import learn_prototypes, lessons, load_prototypes
 from onnx_models.training.rank import Knowledge, Labelled, cross_fitted, save_ranker, train_rankers, typical
-from onnx_models.training.styles import style_texts, train_style
 from onnx_models.training.terms import TabularList, Term, official_terms, synonym_terms
 
 NAME = "marginalia-minilm"
-FILES = ("encoder.onnx", "tokenizer.json", "concepts.tsv", "titles.npz", "lexicon.npz", "vectors.npz", "style.npz", "first.onnx", "ranker.onnx")
+FILES = (
+    "encoder.onnx", "tokenizer.json", "concepts.tsv", "titles.npz", "lexicon.npz", "vectors.npz", "words.txt", "telling.npz", "style.npz", "first.onnx",
+    "ranker.onnx",
+)  # fmt: skip
 # What a data folder must hold; docs/training.md says where each comes from.
 NEEDED = (
     "icd10cm_index/index.csv", "icd10cm_index/external_index.csv", "icd10cm_index/neoplasms.csv", "codiesp/train.jsonl.gz", "codiesp/evidence_en.jsonl.gz",
@@ -37,8 +44,6 @@ NEEDED = (
     "mdace_codes/annotations.tsv", "notes/mtsamples/mtsamples_500.jsonl.gz", "notes/aci_bench/train.csv", "notes/mts_dialog/MTS-Dialog-TrainingSet.csv",
 )  # fmt: skip
 _EQUALITY_STRINGS = 400
-_NAMES_MINED = 25_000  # of ontologies and inclusion terms: a sample is enough to keep what was learned
-_NEAR = 24  # wrong codes near a phrase, from which a batch draws
 # A phrase is one decision, a note some hundred: weights bring their say into balance.
 WEIGHTS = {"case": 1.0, "note": 2.0, "phrase": 2.0}
 
@@ -86,10 +91,9 @@ class Pipeline:
     def run(self) -> None:
         """Do every stage that isn't done yet."""
         self.encoder()
-        self.sharpen()
+        self.prototypes()
         self.export()
         self.index()
-        self.style()
         self.ranker()
         self.manifest()
 
@@ -103,46 +107,25 @@ class Pipeline:
         pairs = Pairs([*self._terms, *(t for e in cases for t in e.evidence)], self._tabular.title, common, self._recipe)
         fine_tune(self._base, pairs, self._recipe, self._work / "encoder", threads=self._threads, progress=self._progress)
 
-    def sharpen(self) -> None:
-        """Go on with what clinicians write, against the wrong codes that the encoder finds near."""
+    def prototypes(self) -> None:
+        """Go on with what clinicians write: each phrase nearer to its own concept than to all others; resumes from its checkpoint."""
         if (self._work / "sharpened/recipe.json").exists():
             return
-        mined = self._work / "mined.json"
-        if not mined.exists():
-            mined.write_text(json.dumps(self._mine()))
-        queries, near = json.loads(mined.read_text())
-        names: dict[str, list[str]] = {code: [title] for code, title in self._tabular.title.items()}
-        for term in self._terms:
-            if term.code in names and term.source in ("inclusion", "ontology", "propagated"):
-                names[term.code].append(term.text)
-        recipe = dataclasses.replace(self._recipe, steps=self._recipe.sharpen_steps, learning_rate=self._recipe.learning_rate * 0.7)
-        pairs = HardPairs([Term(*q) for q in queries], names, near, recipe)
-        fine_tune(self._work / "encoder", pairs, recipe, self._work / "sharpened", threads=self._threads, progress=self._progress)
+        concepts = self._concepts
+        also = {e.text: e.right for e in self._examples if e.kind == "phrase"}
+        uses = self._us_uses + Counter(c for e in self._examples if e.kind != "phrase" for c in e.right)
+        learned = lessons([*encoder_terms(self._examples), *self._terms], also, uses, concepts, self._tabular)
+        folder = self._work / "sharpened"
+        learn_prototypes(self._work / "encoder", learned, concepts, self._tabular, self._recipe, folder, threads=self._threads, progress=self._progress)
 
-    def _mine(self) -> tuple[list[tuple[str, str, str]], list[list[str]]]:
-        """Return training phrases (text, code, source), and for each the wrong codes that lie nearest to it."""
-        folder = self._work / "first"
-        folder.mkdir(exist_ok=True)
-        export_encoder(self._work / "encoder", folder)
-        encoder = Encoder(folder, threads=self._threads)
-        names = [t for t in self._terms if t.source in ("abbreviation", "inclusion", "ontology", "propagated")]
-        terms = [*encoder_terms(self._examples), *names[:: max(1, len(names) // _NAMES_MINED)]]
-        stems = [self._tabular.stem(t.code) for t in terms]
-        unique = {(t.text, code): t.source for t, code in zip(terms, stems, strict=True) if code and len(t.text) > 1}
-        queries = [(text, code, source) for (text, code), source in unique.items()]
-        codes = [c for c in self._tabular.title if c[0] not in "VY"]
-        pool = encoder.encode([self._tabular.title[c] for c in codes])
-        near: list[list[str]] = []
-        for at in range(0, len(queries), 256):
-            part = queries[at : at + 256]
-            scores = encoder.encode([q[0] for q in part]) @ pool.T
-            top = np.argpartition(-scores, 2 * _NEAR, axis=1)[:, : 2 * _NEAR]
-            for (_, code, _), row, columns in zip(part, scores, top, strict=True):
-                ranked = [codes[c] for c in columns[np.argsort(-row[columns])]]
-                near.append([c for c in ranked if not (c.startswith(code) or code.startswith(c))][:_NEAR])
-            if at % 12_800 == 0:
-                self._progress(f"mined {at}/{len(queries)}")
-        return queries, near
+    @cached_property
+    def _concepts(self) -> Concepts:
+        return build_concepts(self._tabular, {}, self._us_uses)
+
+    @cached_property
+    def _speller(self) -> Speller:
+        names = [*self._terms, *(t for e in self._examples for t in e.evidence if e.kind == "phrase" and not e.misspelt)]
+        return Speller(build_words(chain(background(self._data, 3_000), plain_english(self._data)), names))
 
     def export(self) -> None:
         """Export to ONNX, quantise, and record how equal the two forms are."""
@@ -165,23 +148,33 @@ class Pipeline:
             known.update(zip(fresh, encoder.encode(fresh), strict=True) if fresh else ())
             return np.stack([known[t] for t in texts])
 
-        return Knowledge(self._terms, self._us_uses, self._tabular, [document_windows(text) for text in background(self._data)], encode)
+        return Knowledge(
+            terms=self._terms,
+            us_uses=self._us_uses,
+            tabular=self._tabular,
+            background=[document_windows(text, self._speller) for text in background(self._data)],
+            encode=encode,
+            prototypes=load_prototypes(self._work / "sharpened"),
+            speller=self._speller,
+            telling=list(telling_cases(self._examples, self._speller)),
+        )
 
     def index(self) -> None:
-        """Build concepts, lexicon and vectors."""
+        """Build concepts, lexicon, vectors, known words, and the models of telling phrases and of style."""
         if (self._out / "vectors.npz").exists():
             return
-        concepts, lexicon, vectors = self._knowledge.build(self._examples)
-        save_concepts(concepts, self._out / "concepts.tsv")
-        np.savez_compressed(self._out / "titles.npz", allow_pickle=False, **build_titles(concepts, self._tabular))
-        np.savez_compressed(self._out / "lexicon.npz", allow_pickle=False, **lexicon)
-        np.savez_compressed(self._out / "vectors.npz", allow_pickle=False, **vectors)
-        self._progress(f"{len(lexicon['keys'])} names in the lexicon, {len(vectors['rows'])} in the index")
-
-    def style(self) -> None:
-        """Train the model that tells notes from case reports."""
-        if not (self._out / "style.npz").exists():
-            np.savez_compressed(self._out / "style.npz", allow_pickle=False, **train_style(list(style_texts(self._data, self._examples))))
+        found = self._knowledge.build(self._examples)
+        save_concepts(found.concepts, self._out / "concepts.tsv")
+        self._speller.save(self._out / "words.txt")
+        for name, arrays in (
+            ("titles", build_titles(found.concepts, self._tabular)),
+            ("lexicon", found.lexicon),
+            ("telling", found.telling),
+            ("style", train_style(self._data, self._examples)),
+            ("vectors", found.vectors),
+        ):
+            np.savez_compressed(self._out / f"{name}.npz", allow_pickle=False, **arrays)
+        self._progress(f"{len(found.lexicon['keys'])} names in the lexicon, {len(found.vectors['rows'])} vectors in the index")
 
     def ranker(self) -> None:
         """Train and export the ranker on cross-fitted features."""

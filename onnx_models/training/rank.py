@@ -22,11 +22,14 @@ from onnxmltools.convert.common.data_types import FloatTensorType
 from onnx_models.coder import ModelInfo, NoteCoder
 from onnx_models.features import NAMES, RIVAL_NAMES, rival_features
 from onnx_models.lexicon import Lexicon
+from onnx_models.linear import LinearModel
 from onnx_models.retrieval import Concepts, VectorIndex
 from onnx_models.runtime import Encoder
-from onnx_models.style import BUCKETS, Style
+from onnx_models.spelling import Speller
+from onnx_models.style import STYLE_BUCKETS
 from onnx_models.training.examples import Example
 from onnx_models.training.index import Coded, build_concepts, build_lexicon, build_titles, build_vectors, document_windows
+from onnx_models.training.linear import Arrays, train_telling
 from onnx_models.training.terms import TabularList, Term
 from onnx_models.wording import Titles
 
@@ -53,6 +56,16 @@ class Labelled:
     gold: int  # codes of the example, found or not
 
 
+@dataclass(frozen=True, slots=True)
+class LookUps:
+    """What the engine looks up, made from some of the examples."""
+
+    concepts: Concepts
+    lexicon: Arrays
+    vectors: Arrays
+    telling: Arrays
+
+
 @dataclass(frozen=True)
 class Knowledge:
     """What look-ups are built from, whatever the fold."""
@@ -62,31 +75,49 @@ class Knowledge:
     tabular: TabularList
     background: Sequence[set[int]]
     encode: Callable[[Sequence[str]], Floats]
+    prototypes: Floats  # (concepts, d)
+    speller: Speller
+    telling: Sequence[tuple[str, set[str], bool]]  # of all examples: id, features of a phrase, whether it holds evidence
 
-    def build(self, examples: Sequence[Example]) -> tuple[Concepts, dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Return concepts, lexicon and index made from the terms and these examples."""
+    def build(self, examples: Sequence[Example]) -> LookUps:
+        """Return concepts, lexicon, index and the model of telling phrases, made from the terms and these examples."""
+        concepts = self.concepts(examples)
+        coded = [Coded(document_windows(e.text, self.speller), e.evidence, e.kind == "note") for e in examples if e.kind != "phrase"]
+        terms = [*self.terms, *(t for e in examples if e.kind == "phrase" for t in e.evidence)]
+        evidence = [t for e in examples if e.kind != "phrase" for t in e.evidence]
+        known = {e.id for e in examples}
+        return LookUps(
+            concepts,
+            build_lexicon(terms, concepts, self.tabular, coded, self.background, self.speller),
+            build_vectors([*terms, *evidence], concepts, self.tabular, self.encode, self.prototypes, self.speller),
+            train_telling((features, holds) for owner, features, holds in self.telling if owner in known),
+        )
+
+    def concepts(self, examples: Sequence[Example]) -> Concepts:
+        """Return the table of concepts with what these examples say of their use."""
         uses: Counter[str] = Counter(c for e in examples if e.kind == "case" for c in e.right)
         noted: Counter[str] = Counter(self.us_uses)
         for e in examples:
             if e.kind == "note":
                 noted.update(e.right)
-        concepts = build_concepts(self.tabular, uses, noted)
-        coded = [Coded(document_windows(e.text), e.evidence, e.kind == "note") for e in examples if e.kind != "phrase"]
-        terms = [*self.terms, *(t for e in examples if e.kind == "phrase" for t in e.evidence)]
-        evidence = [t for e in examples if e.kind != "phrase" for t in e.evidence]
-        return (
-            concepts,
-            build_lexicon(terms, concepts, self.tabular, coded, self.background),
-            build_vectors([*terms, *evidence], concepts, self.tabular, self.encode),
-        )
+        return build_concepts(self.tabular, uses, noted)
 
 
-def bare_coder(concepts: Concepts, titles: Titles, lexicon: Lexicon, index: VectorIndex, encoder: Encoder) -> NoteCoder:
+def bare_coder(found: LookUps, titles: Titles, speller: Speller, encoder: Encoder) -> NoteCoder:
     """Return an engine without a ranker, for collecting features."""
-    info = ModelInfo("training", "0", "", encoder.provider)
-    untold = Style(np.zeros(BUCKETS, np.float32), 0.0)  # training says the style
-    parts = {"concepts": concepts, "titles": titles, "lexicon": lexicon, "index": index, "encoder": encoder, "style": untold}
-    return NoteCoder(info=info, ranker=None, typical=[0.0] * len(NAMES), **parts)  # type: ignore[arg-type]
+    return NoteCoder(
+        info=ModelInfo("training", "0", "", encoder.provider),
+        concepts=found.concepts,
+        titles=titles,
+        lexicon=Lexicon(found.lexicon),
+        index=VectorIndex(found.vectors),
+        encoder=encoder,
+        style=LinearModel(np.zeros(STYLE_BUCKETS, np.float32), 0.0),  # training says the style
+        telling=LinearModel(found.telling["weights"], float(found.telling["bias"][0])),
+        speller=speller,
+        ranker=None,
+        typical=[0.0] * len(NAMES),
+    )
 
 
 def label(coder: NoteCoder, example: Example) -> Labelled:
@@ -107,8 +138,8 @@ def cross_fitted(examples: Sequence[Example], knowledge: Knowledge, encoder: Enc
     """Return labelled candidates of all examples, each by look-ups that haven't seen its fold."""
     result: list[Labelled] = []
     for fold in range(FOLDS):
-        concepts, lexicon, index = knowledge.build([e for e in examples if fold_of(e.id) != fold])
-        coder = bare_coder(concepts, Titles(build_titles(concepts, knowledge.tabular)), Lexicon(lexicon), VectorIndex(index), encoder)
+        found = knowledge.build([e for e in examples if fold_of(e.id) != fold])
+        coder = bare_coder(found, Titles(build_titles(found.concepts, knowledge.tabular)), knowledge.speller, encoder)
         result += [label(coder, e) for e in examples if fold_of(e.id) == fold and e.trains_ranker]
         progress(f"fold {fold + 1}/{FOLDS}: {len(result)} examples labelled")
     return result

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from onnx_models.abbreviations import abbreviations
 from onnx_models.normalise import term_hash
 
 
@@ -87,7 +88,7 @@ def _spoken(trail: list[str]) -> Iterator[str]:
     for head in heads[:3]:
         leading = [r for r in rest if not re.match(r"(with|due|in|of|and|without|following|from|by|affecting|complicating)\b", r)]
         trailing = [r for r in rest if r not in leading]
-        yield " ".join([*reversed(leading), head, *trailing])
+        yield re.sub(r"\s*\b(?:NEC|NOS)\b", "", " ".join([*reversed(leading), head, *trailing]))
 
 
 def _ontology_groups(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -182,7 +183,7 @@ def synonym_terms(data: Path, tabular: TabularList, official: Iterable[Term]) ->
         known[term_hash(term.text)[0]].add(tabular.default_leaf(term.code))
     for short, long, share in _abbreviations(data / "abbreviations"):
         codes = _code_by_name([long], known)
-        if len(codes) == 1 and share >= 0.2:
+        if len(codes) == 1 and share >= 0.2 and short not in abbreviations():
             terms.append(Term(short, next(iter(codes)), "abbreviation"))
     return [t for t in terms if len(t.text) <= 160]
 

@@ -7,12 +7,14 @@ import pytest
 
 from onnx_models.chunks import chunks
 from onnx_models.features import RIVAL_NAMES, rival_features
+from onnx_models.linear import LinearModel
 from onnx_models.normalise import tokens
 from onnx_models.plan import PlanContext
 from onnx_models.reading import Sentence
 from onnx_models.retrieval import VectorIndex
 from onnx_models.segmenter import sections, sentences
-from onnx_models.style import BUCKETS, Style
+from onnx_models.style import STYLE_BUCKETS, style_of
+from onnx_models.telling import telling_features
 from onnx_models.wording import Titles
 
 
@@ -84,6 +86,18 @@ def test_the_search_in_blocks_is_exact() -> None:
 
 def test_a_short_text_is_a_note() -> None:
     """Too few words to tell: a phrase of a note, never a published case."""
-    style = Style(np.full(BUCKETS, -1.0, np.float32), -5.0)
-    assert style.of(list(tokens("chest pain"))) == 1.0
-    assert style.of(list(tokens(" ".join(f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(60))))) == 0.0
+    case_report = LinearModel(np.full(STYLE_BUCKETS, -1.0, np.float32), -5.0)
+    assert style_of(list(tokens("chest pain")), case_report) == 1.0
+    assert style_of(list(tokens(" ".join(f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(60)))), case_report) == 0.0
+
+
+def test_a_linear_model_sums_the_weights_of_distinct_features() -> None:
+    """Twice the same word says no more than once; the length of a text doesn't change the scale."""
+    model = LinearModel(np.array([2.0]), 1.0)  # one bucket: every feature falls into it
+    assert model.score(["pain", "pain"]) == model.score(["pain"]) == pytest.approx(3.0)
+    assert model.probability([]) == pytest.approx(1 / (1 + np.exp(-1.0)))
+
+
+def test_telling_features_are_words_pairs_and_section() -> None:
+    """Neighbouring stems together tell more than each alone."""
+    assert list(telling_features(["chest", "pain"], "hpi")) == ["chest", "pain", "chest pain", "# hpi"]
