@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from cds_service.errors import CodeSetError, RuleError
 from cds_service.logs import told_of
 
 _LOG = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Renewal:
         try:
             self._renew()
         except Exception as error:  # noqa: BLE001 - whatever went wrong, what was loaded before stays in force
-            _LOG.error("code sets not renewed", extra={"fields": told_of(error)})
+            why = {"message": error.message, "remedy": error.remedy} if isinstance(error, CodeSetError | RuleError) else {}
+            _LOG.error("code sets not renewed", extra={"fields": {**why, **told_of(error)}})
         else:
             _LOG.info("code sets renewed", extra={"fields": {"seconds": round(time.perf_counter() - began, 1)}})
