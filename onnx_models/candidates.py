@@ -94,10 +94,8 @@ class Scene:
         return self.places[begin, end]
 
 
-def named(scene: Scene, lexicon: Lexicon | None, concepts: Concepts) -> list[Hit]:
-    """Return the hits of the lexicon (None: no hits), with and without words of degree between the words of a name."""
-    if lexicon is None:
-        return []
+def named(scene: Scene, lexicon: Lexicon, concepts: Concepts) -> list[Hit]:
+    """Return the hits of the lexicon, with and without words of degree between the words of a name."""
     stream = scene.stream
     matches = lexicon.find(stream)
     bare = [(t, s) for t, s in stream if t.stem not in _NOISE]

@@ -66,8 +66,8 @@ class NoteCoder:
         info: ModelInfo,
         concepts: Concepts,
         titles: Titles,
-        lexicon: Lexicon | None,
-        index: VectorIndex | None,
+        lexicon: Lexicon,
+        index: VectorIndex,
         encoder: Encoder,
         style: LinearModel,
         telling: LinearModel,
@@ -84,6 +84,7 @@ class NoteCoder:
         self.style = style
         self.telling = telling
         self.speller = speller
+        self._off: frozenset[str] = frozenset()
         self._ranker = ranker
         self._typical = np.asarray(typical, np.float32)
 
@@ -122,12 +123,7 @@ class NoteCoder:
     def without(self, pieces: Collection[str]) -> NoteCoder:
         """Return an engine of the same artefacts with some of PIECES switched off. For evaluation."""
         other = copy.copy(self)
-        if "encoder" in pieces:
-            other.index = None
-        if "lexicon" in pieces:
-            other.lexicon = None
-        if "speller" in pieces:
-            other.speller = None
+        other._off = frozenset(pieces)
         return other
 
     def read(
@@ -177,13 +173,14 @@ class NoteCoder:
     ) -> _Analysis:
         """Return candidate rows with features and no probability: what training sees, by the code that serves."""
         clock = [time.perf_counter()]
-        scene = Scene.of(text, declared_sections, self.speller)
+        scene = Scene.of(text, declared_sections, None if "speller" in self._off else self.speller)
         clock.append(time.perf_counter())
         if pause:
             pause()
-        hits = named(scene, self.lexicon, self.concepts)
+        hits = [] if "lexicon" in self._off else named(scene, self.lexicon, self.concepts)
         clock.append(time.perf_counter())
-        near, unread = meant(scene, hits, self.index, self.encoder, self.concepts, self.telling, deadline, pause)
+        index = None if "encoder" in self._off else self.index
+        near, unread = meant(scene, hits, index, self.encoder, self.concepts, self.telling, deadline, pause)
         if pause:
             pause()
         clock.append(time.perf_counter())
