@@ -65,7 +65,9 @@ class Running:
         self.folder = folder
         self.log = folder / "log"
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen([sys.executable, "-c", _PROGRAM, str(folder), str(processes)], stderr=log, stdout=log, cwd=_ROOT)
+            command = [sys.executable, "-c", _PROGRAM, str(folder), str(processes)]
+            environment = os.environ | {"TMPDIR": str(folder)}  # a killed server leaves its counters behind
+            self.process = subprocess.Popen(command, stderr=log, stdout=log, cwd=_ROOT, env=environment)
         until(lambda: (folder / "port").exists() and (folder / "port").read_text())
         self.url = f"http://127.0.0.1:{(folder / 'port').read_text()}"
 
