@@ -140,7 +140,8 @@ def test_other_language_is_told(application: Application) -> None:
 def test_very_long_document(application: Application) -> None:
     """Of a document longer than any note the beginning is read, and that is told."""
     coder = ScriptedCoder()
-    long = Note("DocumentReference/long", "x" * (LONGEST_NOTE + 1), "long")
+    text = "".join(f"Line {i} of the chart says this. " for i in range(LONGEST_NOTE // 20))
+    long = Note("DocumentReference/long", text[: LONGEST_NOTE + 1], "long")
     review = Reviewer(coder, application.knowledge).review(record(long))
     assert [len(t) for t in coder.texts] == [LONGEST_NOTE]
     assert "first 100,000 characters" in review.coverage.notes_skipped[0].reason
