@@ -33,7 +33,6 @@ COMMANDS = {
     "export": ("onnx_models.training.command:export", "Export the fine-tuned encoder to ONNX and show that its vectors stay the same."),
     "evaluate": ("cds_service.evaluation.command:evaluate", "Measure the product: phrases, codes never seen in training, US notes, published cases."),
     "soak": ("cds_service.serving.command:soak", "Mixed load for a long time on a service of its own; reports errors, percentiles and growth of memory."),
-    "soak": ("cds_service.serving.command:soak", "Mixed load for a long time on a service of its own; reports errors, percentiles and growth of memory."),
     "bench": ("cds_service.bench.command:bench", "Measure speed and size of the service on this machine."),
 }
 

@@ -154,7 +154,7 @@ _HYPOTHETICAL_BEFORE = _words(
     r"would (?:\w+ )?(?:be|need|require|treat|start|transfuse|consider|give|add|stop|hold)(?! \w+ed\b)", r"contraindicated in",
     r"(?:vaccin\w+|immuni[sz]\w+) (?:for|against)", r"discussed the (?:risk|possibility)", r"expos(?:ed|ure) to", r"screen(?:ing|ed|s)?(?: \w+)? (?:for)",
     r"(?:stop|discontinue|hold)(?: \w+){0,3} for any", r"low threshold (?:to|for)(?: \w+){0,2}(?: for)?", r"in order not to", r"due for your",
-    r"surveillance for", r"(?:ed|er|sooner|earlier) (?:for|if|with)", r"(?:fewer|less)(?: acute)? (?=exacerbations|flares|attacks)",
+    r"surveillance for", r"(?:ed|er|sooner|earlier) (?:for|if|with)",
 )  # fmt: skip
 _HYPOTHETICAL_AFTER = _words(
     r"(?:(?!and|or|with)\w+ )?(?:prevention|prophylaxis|ppx|precautions?|vaccin\w+|immuni[sz]ation|booster|shot|screening|screen|risk(?! for| of))",

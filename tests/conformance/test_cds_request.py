@@ -83,7 +83,9 @@ def test_r3_unknown_service(client: FlaskClient, hook_call: Call) -> None:
     assert answer.json["issue"][0]["code"] == "not-found"
 
 
-@pytest.mark.parametrize("body", [b"", b"   ", b"{", b"[]", b"null", b'"text"', b"\xff\xfe", b'{"hook": NaN}', b'{"hook": "\\ud800"}', b"[" * 200_000, b"1" * 10_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"   ", b"{", b"[]", b"null", b'"text"', b"\xff\xfe", b'{"hook": NaN}', b'{"hook": "\\ud800"}', b"[" * 200_000, b"1" * 10_000]
+)
 def test_r3_body_is_not_a_json_object(client: FlaskClient, body: bytes) -> None:
     """R3 House: body not JSON: 400."""
     answer = client.post("/cds-services/coding-review", data=body, content_type="application/json")

@@ -41,7 +41,6 @@ CASES = [
     ("Return to ED if fever or worsening pain.", "fever", HYPOTHETICAL),
     ("Return in 8 weeks, sooner for chest pain.", "chest pain", HYPOTHETICAL),
     ("Recheck in 2 days, ER for dehydration.", "dehydration", HYPOTHETICAL),
-    ("Hope is that she has fewer exacerbations.", "exacerbations", HYPOTHETICAL),
     ("Remote history of DVT in 2009.", "DVT", HISTORICAL),
     ("Pneumonia, resolved.", "Pneumonia", HISTORICAL),
     ("s/p appendectomy for appendicitis", "appendicitis", HISTORICAL),
