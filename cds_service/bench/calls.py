@@ -29,6 +29,13 @@ class Answered:
     cards: int
 
 
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """A call that the service had no place for (503), and the seconds until the next try makes sense."""
+
+    retry_after_s: float
+
+
 class Caller:
     """One client of the service, with a connection that it keeps. Not to be shared between threads."""
 
@@ -50,12 +57,25 @@ class Caller:
         Raises:
             BenchError: no answer, or another one than 200: a failure isn't a fast call.
         """
+        answer = self.offer(body)
+        if isinstance(answer, TurnedAway):
+            raise BenchError("The service had no place for a single call.", "Stop what else calls it.")
+        return answer
+
+    def offer(self, body: bytes) -> Answered | TurnedAway:
+        """Send one call of several at the same time: a busy service may turn it away.
+
+        Raises:
+            BenchError: no answer, or one that is neither an answer nor a polite refusal.
+        """
         began = time.perf_counter()
         try:
             answer = self._session.post(self._url, data=body, timeout=_TIMEOUT_S)
         except requests.RequestException as error:
             raise BenchError(f"The service gave no answer ({type(error).__name__}).", "Run the benchmark with fewer clients.") from error
         ms = (time.perf_counter() - began) * 1000
+        if answer.status_code == 503 and "Retry-After" in answer.headers:
+            return TurnedAway(float(answer.headers["Retry-After"]))
         if answer.status_code != 200:
             raise BenchError(f"The service answered {answer.status_code}: {answer.text[:300]}", "Run `marginalia demo --check` to see what is wrong.")
         found = answer.json()

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 
-from cds_service.bench.calls import Answered, Caller, hook_call
+from cds_service.bench.calls import Answered, Caller, TurnedAway, hook_call
 from cds_service.bench.notes import SyntheticNotes
 from cds_service.bench.server import Server
 from onnx_models import NoteCoder
@@ -31,6 +31,7 @@ class Calls:
     seconds: float
     answers: tuple[Answered, ...]
     processor_ms: float  # processor time of the server for one call: unlike the clock, it hardly depends on what else the machine does
+    turned_away: int = 0  # calls that the busy service refused politely
 
     def percentile_ms(self, share: float) -> float:
         """Return the time within which this share of the calls was answered (nearest rank)."""
@@ -94,20 +95,24 @@ def at_the_same_time(server: Server, bodies: Bodies, clients: int, rounds: int) 
     server.rest()
     before, began = server.busy_s(), time.monotonic()
 
-    def client(row: Sequence[bytes]) -> list[Answered]:
+    def client(row: Sequence[bytes]) -> list[Answered | TurnedAway]:
         return list(_until(began + _BUSY_S, server.url, row))
 
     with ThreadPoolExecutor(clients, thread_name_prefix="bench-client") as pool:
-        answers = [answer for got in pool.map(client, rows) for answer in got]
+        got = [answer for row in pool.map(client, rows) for answer in row]
     seconds, used = time.monotonic() - began, server.busy_s() - before
-    return Calls(BUSY_WORDS, "cold", clients, seconds, tuple(answers), used / len(answers) * 1000)
+    answers = tuple(a for a in got if isinstance(a, Answered))
+    return Calls(BUSY_WORDS, "cold", clients, seconds, answers, used / len(answers) * 1000, len(got) - len(answers))
 
 
-def _until(end: float, url: str, row: Sequence[bytes]) -> Iterator[Answered]:
-    """Yield the answers to a row of calls, at least one, until `end` (monotonic seconds)."""
+def _until(end: float, url: str, row: Sequence[bytes]) -> Iterator[Answered | TurnedAway]:
+    """Yield what becomes of a row of calls, at least one, until `end` (monotonic seconds); who is turned away waits as asked."""
     with Caller(url) as caller:
         for body in row:
-            yield caller.call(body)
+            answer = caller.offer(body)
+            yield answer
+            if isinstance(answer, TurnedAway):
+                time.sleep(max(0.0, min(answer.retry_after_s, end - time.monotonic())))
             if time.monotonic() > end:
                 return
 

@@ -84,7 +84,10 @@ def to_document(report: Report) -> dict[str, Any]:
         "startUpProcessorS": round(report.start_processor_s, 2),
         "memoryMb": {"ready": round(report.memory_ready_mb, 1), "most": round(report.memory_most_mb, 1)},
         "calls": [_row(c) for c in report.calls],
-        "throughput": [{"clients": c.clients, **_row(c), "seconds": round(c.seconds, 2), "perSecond": round(c.per_second, 2)} for c in report.busy],
+        "throughput": [
+            {"clients": c.clients, **_row(c), "seconds": round(c.seconds, 2), "perSecond": round(c.per_second, 2), "turnedAway": c.turned_away}
+            for c in report.busy
+        ],
         "stages": [{"words": s.words, "processorMs": round(s.processor_ms, 1), "medianMs": {name: round(ms, 2) for name, ms in s.ms}} for s in report.stages],
         "bars": [
             {"name": b.name, "unit": b.unit, "limit": b.limit, "value": round(b.value, 3), "readInFull": round(b.in_full, 3), "met": b.met}
@@ -138,6 +141,8 @@ def _lines(report: Report) -> Iterator[str]:
     for c in report.busy:
         name = f"{c.clients} client{'s' if c.clients > 1 else ''}, {c.words} words, {c.state}"
         yield f"  {name:<38}{c.percentile_ms(0.5):>10.0f}{c.percentile_ms(0.95):>10.0f}{c.per_second:>14.1f}{_share(c):>15}"
+        if c.turned_away:
+            yield f"    {c.turned_away} more calls found no place and were asked to come again"
     yield ""
     yield "Engine alone, no deadline: median ms of each stage, and processor ms of all threads"
     for s in report.stages:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
+from cds_service.access.gate import TOKEN_PATH
+from cds_service.access.tokens import ASSERTION_TYPE
 from cds_service.web.review_schema import REVIEW_SCHEMAS
 
 _JSON = "application/json"
@@ -60,7 +62,7 @@ def openapi(public_url: str) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": public_url}],
-        "paths": _cds_paths() | _api_paths() | _operation_paths(),
+        "paths": _cds_paths() | _api_paths() | _token_paths() | _operation_paths(),
         "components": {"schemas": REVIEW_SCHEMAS | {"Problem": _PROBLEM, "TextRequest": _TEXT_REQUEST, "Bundle": _BUNDLE}},
     }
 
@@ -109,6 +111,24 @@ def _api_paths() -> dict[str, Any]:
                 "parameters": [identifier],
                 "responses": {"200": review, "404": _problem("No such review.")},
             }
+        },
+    }
+
+
+def _token_paths() -> dict[str, Any]:
+    """OAuth 2.0 for coding systems: RFC 6749 4.4 with RFC 7523 2.2, and RFC 8414."""
+    fields = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE}
+    form = {
+        "type": "object",
+        "properties": {**{name: {"const": value} for name, value in fields.items()}, "client_assertion": {"type": "string"}, "scope": {"type": "string"}},
+        "required": [*fields, "client_assertion"],
+    }
+    body = {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": form}}}
+    answers = {"200": _plain("An access token."), "400": _plain("The request is wrong (RFC 6749 5.2)."), "401": _plain("The client isn't who it says.")}
+    return {
+        TOKEN_PATH: {"post": {"operationId": "token", "summary": "Get an access token", "requestBody": body, "responses": answers}},
+        "/.well-known/oauth-authorization-server": {
+            "get": {"operationId": "authorizationServer", "summary": "Where and how tokens are given", "responses": {"200": _plain("The metadata.")}}
         },
     }
 

@@ -98,7 +98,7 @@ def test_a_damaged_model_file_is_found_at_the_start(tmp_path: Path, monkeypatch:
     data[len(data) // 2] ^= 0xFF
     model.write_bytes(data)
     load = NoteCoder.load
-    monkeypatch.setattr(NoteCoder, "load", lambda **options: load(copy, **options))
+    monkeypatch.setattr(NoteCoder, "load", lambda _folder, **options: load(copy, **options))
     with pytest.raises(ConfigurationError, match=model.name.replace(".", r"\.")):
         Reviewer.load(provider="cpu")
 
