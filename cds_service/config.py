@@ -72,7 +72,7 @@ class Settings:
     provider: str = "auto"  # "auto" | "cpu" | "cuda"
     threads: int = 2  # of one inference
     workers: int = 8  # requests served at the same time
-    hook_budget_ms: int = 320  # from the arrival of a hook call to its answer
+    hook_budget_ms: int = 380  # from the arrival of a hook call to its answer
     fetch_budget_ms: int = 2000  # at most for what the EHR left out of the prefetch
     api_budget_ms: int = 20_000  # for a review asked through the API
     remember_minutes: int = 15  # how long readings of notes stay in memory for the next hook on the chart; 0: not at all

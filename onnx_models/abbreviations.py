@@ -89,8 +89,9 @@ class Abbreviations:
                 skip = wide.end
                 yield wide
                 continue
-            if not _UNIT_OR_TITLE.search(text[max(0, begin - 4) : end + 1]) and not (text[end : end + 1] == ":" and lowered[begin:end] in _HEADINGS):
-                yield from self._single(text, begin, end, lowered, shouted=shouted)
+            for found in self._single(text, begin, end, lowered, shouted=shouted):
+                if not _UNIT_OR_TITLE.search(text[max(0, begin - 4) : end + 1]) and not (text[end : end + 1] == ":" and lowered[begin:end] in _HEADINGS):
+                    yield found
 
     def _wide(self, text: str, words: list[tuple[int, int]], sentence: str, *, shouted: bool) -> Expansion | None:
         """Return the longest abbreviation of several words that begins with the first of `words`."""
@@ -103,6 +104,8 @@ class Abbreviations:
     def _single(self, text: str, begin: int, end: int, sentence: str, *, shouted: bool) -> Iterator[Expansion]:
         if told := self._told(text[begin:end], sentence, shouted=shouted):
             yield Expansion(begin, end, told)
+            return
+        if text[begin:end].isalpha():
             return
         # "HTN/HLD" names two things, "CKD3b" one and its stage.
         for part in _PART.finditer(text, begin, end):

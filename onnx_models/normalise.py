@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -80,10 +80,16 @@ def _stems(word: str) -> tuple[str, ...]:
     return tuple(stem(w) if w.isalpha() else w for w in words)
 
 
-def tokens(text: str, speller: Speller | None = None) -> Iterator[Token]:
-    """Yield the tokens of the normal form of a sentence or name, with offsets into `text`: abbreviations written out, slips put right."""
+def tokens(text: str, speller: Speller | None = None, shorts: Iterable[Expansion] | None = None) -> Iterator[Token]:
+    """Yield the tokens of the normal form of a sentence or name, with offsets into `text`: abbreviations written out, slips put right.
+
+    Args:
+        text: the sentence or name.
+        speller: knows words; None leaves them as they are.
+        shorts: its abbreviations, where they are known already.
+    """
     at = 0
-    for short in abbreviations().find(text):
+    for short in abbreviations().find(text) if shorts is None else shorts:
         yield from _plain_tokens(text, at, short.begin, speller)
         for match in _TOKEN.finditer(short.words):
             for stem_ in _stems(match.group().lower()):

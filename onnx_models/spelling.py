@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,11 @@ class Speller:
 
     def __init__(self, words: Sequence[str]) -> None:
         self._words = words
+        self._rank = {word: i for i, word in enumerate(words)}
+        self._by_begin: dict[str, list[str]] = defaultdict(list)  # by the first letter, and by the first two
+        for word in words:
+            self._by_begin[word[:1]].append(word)
+            self._by_begin[word[:2]].append(word)
         self._known = {*words, *map(stem, words)}
         self._fixed = lru_cache(maxsize=20_000)(self._fix)
 
@@ -45,7 +51,7 @@ class Speller:
     def _fix(self, word: str) -> str:
         if word in self._known or stem(word) in self._known:
             return word
-        near = process.extract(word, self._words, scorer=OSA.distance, score_cutoff=1 if len(word) < _LONG else 2, limit=20)
-        # Hardly anybody slips on the first letter; of two as near the commoner is meant.
-        likely = [n for n in near if n[0][0] == word[0] or n[0][:2] == word[1::-1]]
-        return min(likely, key=lambda n: (n[1], n[2]))[0] if likely else word
+        # Hardly anybody slips on the first letter, unless the first two are turned round; of two as near the commoner is meant.
+        likely = [*self._by_begin.get(word[0], ()), *self._by_begin.get(word[1::-1], ())]
+        near = process.extract(word, likely, scorer=OSA.distance, score_cutoff=1 if len(word) < _LONG else 2, limit=20)
+        return min(near, key=lambda n: (n[1], self._rank[n[0]]))[0] if near else word
