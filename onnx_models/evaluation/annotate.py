@@ -1,4 +1,4 @@
-"""Tool of the annotation guide: queue, show, check, build, agree. See docs/annotation-guide.md."""
+"""Tool of the annotation guide: queue, show, check, build. See docs/annotation-guide.md."""
 
 from __future__ import annotations
 
@@ -230,33 +230,6 @@ def build(paths: tuple[Path, ...], data: Path) -> None:
         ]
         (GOLD / f"{source}.jsonl").write_text("".join(json.dumps(r, separators=(",", ":")) + "\n" for r in rows), encoding="utf-8")
         click.echo(f"{source}: {len(rows)} notes", err=True)
-
-
-def _firsts(draft: Draft) -> set[str]:
-    return {str(c) for e in draft.codes if e.get("principal") or e.get("mayBeFirst") for c in (e["code"], *e.get("alternatives", []))}  # type: ignore[misc]
-
-
-@main.command()
-@click.argument("first", type=click.Path(exists=True, path_type=Path))
-@click.argument("second", type=click.Path(exists=True, path_type=Path))
-@data_option
-def agree(first: Path, second: Path, data: Path) -> None:
-    """Agreement of two independent codings: required codes (alternatives count), principal."""
-    one = {(d.source, d.id): d for d in _collect(_files((first,)), data)[0]}
-    two = {(d.source, d.id): d for d in _collect(_files((second,)), data)[0]}
-    both = sorted(one.keys() & two.keys())
-    totals: Counter[str] = Counter()
-    for key in both:
-        for a, b in ((one[key], two[key]), (two[key], one[key])):
-            accepted = {c for e in b.codes for c in (e["code"], *e.get("alternatives", []))}  # type: ignore[misc]
-            for entry in a.codes:
-                if entry["status"] == "required":
-                    own = {entry["code"], *entry.get("alternatives", [])}  # type: ignore[misc]
-                    totals["required"] += 1
-                    totals["met"] += bool(own & accepted)
-                    totals["category met"] += bool({str(c)[:3] for c in own} & {str(c)[:3] for c in accepted})
-        totals["principal"] += bool(_firsts(one[key]) & _firsts(two[key]))
-    click.echo(json.dumps({"notes": len(both), **totals}))
 
 
 if __name__ == "__main__":

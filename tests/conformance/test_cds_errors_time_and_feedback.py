@@ -110,7 +110,7 @@ def test_open_mode_answers_on_loopback(client: FlaskClient, host: str) -> None:
 
 
 def test_s3_about_500_ms(make_application: Callable[..., Application], application: Application, hook_call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3 About 500 ms a call: the engine is given at most 320 ms from the arrival. (`marginalia bench` measures how long it takes.)"""
+    """S3 About 500 ms a call: the engine is given at most 380 ms from the arrival. (`marginalia bench` measures how long it takes.)"""
     left: list[float] = []
     read = application.coder.read
 
@@ -123,7 +123,7 @@ def test_s3_about_500_ms(make_application: Callable[..., Application], applicati
     answer = create_app(make_application(remember_minutes=0)).test_client().post("/cds-services/coding-review", json=hook_call())
     assert answer.status_code == 200
     assert len(left) == 1
-    assert left[0] <= 0.32
+    assert left[0] <= 0.38
 
 
 def test_s3_what_was_left_is_said(make_application: Callable[..., Application], hook_call: Call, note: Call) -> None:
