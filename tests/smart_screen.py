@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import JavascriptException, NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import JavascriptException, NoSuchElementException, StaleElementReferenceException, WebDriverException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -53,7 +53,15 @@ class Screen:
         """Wait for a condition, at most fifteen seconds: other processes share the machine."""
         # While a page is loaded anew its elements come and go.
         passing = (StaleElementReferenceException, NoSuchElementException, JavascriptException)
-        WebDriverWait(self.driver, 15, poll_frequency=0.02, ignored_exceptions=passing).until(lambda _: condition())
+        def settled(_: object) -> Any:
+            try:
+                return condition()
+            except WebDriverException as error:
+                if "does not belong to the document" in str(error):  # an element that left between finding and reading it
+                    return False
+                raise
+
+        WebDriverWait(self.driver, 15, poll_frequency=0.02, ignored_exceptions=passing).until(settled)
 
     def one(self, selector: str) -> WebElement:
         """Return the first element."""
