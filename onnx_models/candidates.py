@@ -60,6 +60,7 @@ class Scene:
     lines: tuple[Sentence, ...]
     plan: PlanContext
     stream: list[tuple[Token, int]]  # token of the normal form, index of its sentence
+    begins: list[int]  # where the tokens of the stream begin
     short: tuple[tuple[Expansion, ...], ...]  # abbreviations of each sentence
     speller: Speller | None
     places: dict[tuple[int, int], Place] = field(default_factory=dict)
@@ -77,7 +78,16 @@ class Scene:
             shorts = tuple(abbreviations().find(own))
             stream += [(Token(t.stem, t.begin + line.begin, t.end + line.begin), i) for t in tokens(own, speller, shorts)]
             short.append(tuple(Expansion(x.begin + line.begin, x.end + line.begin, x.words) for x in shorts))
-        return cls(text, parts, lines, PlanContext(text, parts, lines), stream, tuple(short), speller)
+        return cls(text, parts, lines, PlanContext(text, parts, lines), stream, [t.begin for t, _ in stream], tuple(short), speller)
+
+    @property
+    def is_statement(self) -> bool:
+        """True of a phrase or a short statement rather than a note."""
+        return len(self.text) <= _SHORT
+
+    def tokens_of(self, begin: int, end: int) -> slice:
+        """Return which tokens of the stream begin within `text[begin:end]`."""
+        return slice(bisect_left(self.begins, begin), bisect_left(self.begins, end))
 
     def phrase(self, begin: int, end: int, line: int) -> str:
         """Return `text[begin:end]` of sentence `line` as the encoder reads it."""
@@ -120,7 +130,6 @@ def named(scene: Scene, lexicon: Lexicon, concepts: Concepts) -> list[Hit]:
 def worded(scene: Scene, hits: Sequence[Hit], titles: Titles) -> None:
     """Fill in how far each hit's title is the wording of the note, and the chance that its phrase names something to code."""
     numbers = titles.words(t for t, _ in scene.stream)
-    begins = [t.begin for t, _ in scene.stream]
     note = set(numbers)
     by_sentence: dict[int, set[int]] = defaultdict(set)
     for number, (_, sentence) in zip(numbers, scene.stream, strict=True):
@@ -130,7 +139,7 @@ def worded(scene: Scene, hits: Sequence[Hit], titles: Titles) -> None:
         place = hit.place
         key = (place.begin, place.end, hit.concept)
         if key not in known:
-            span = numbers[bisect_left(begins, place.begin) : bisect_left(begins, place.end)]
+            span = numbers[scene.tokens_of(place.begin, place.end)]
             known[key] = titles.overlap(hit.concept, span, by_sentence[place.sentence], note)
         hit.overlap = known[key]
         hit.chance = max((p for b, e, p in scene.chances[place.sentence] if b < place.end and place.begin < e), default=0.0)
@@ -158,21 +167,7 @@ def meant(
         deadline: `time.monotonic()` seconds, or None.
         pause: called before each batch; it may wait, or raise to give up.
     """
-    explained = {(h.place.begin, h.place.end) for h in known}
-    short = len(scene.text) <= _SHORT
-    begins = [t.begin for t, _ in scene.stream]
-    by_section: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-    asked: list[tuple[float, int, int, int]] = []  # chance, begin, end, sentence
-    for b, e, i, kind in phrases_of(scene):
-        stems = [t.stem for t, _ in scene.stream[bisect_left(begins, b) : bisect_left(begins, e)]]
-        chance = telling.probability(telling_features(stems, kind))
-        scene.chances[i].append((b, e, chance))
-        if short or (kind not in _ENCODER_SKIPS and chance >= _LEAST_CHANCE and (b, e) not in explained):
-            asked.append((chance, b, e, i))
-    if not short:
-        asked = sorted(asked, reverse=True)[: max(_ALWAYS_ASKED, int(len(asked) * _ASKED_SHARE))]
-    for _, b, e, i in sorted(asked, key=lambda phrase: phrase[1:]):
-        by_section[section_at(scene.parts, scene.lines[i].begin).begin].append((b, e, i))
+    by_section = _worth_asking(scene, known, telling)
     ranked = sorted((p for p in scene.parts if by_section[p.begin]), key=_urgency)
     found: list[Hit] = []
     if index is None:
@@ -188,12 +183,28 @@ def meant(
     return found, ()
 
 
-def phrases_of(scene: Scene) -> Iterator[tuple[int, int, int, str]]:
-    """Yield (begin, end, index of the sentence, kind of section) of all phrases of a note."""
-    short = len(scene.text) <= _SHORT
+def _worth_asking(scene: Scene, known: Sequence[Hit], telling: LinearModel) -> dict[int, list[tuple[int, int, int]]]:
+    """Return the phrases to ask the encoder about, (begin, end, sentence) in order by the begin of their section; note each phrase's chance."""
+    explained = {(h.place.begin, h.place.end) for h in known}
+    asked: list[tuple[float, int, int, int, int]] = []  # chance, begin, end, sentence, begin of the section
+    for b, e, i, part in phrases_of(scene):
+        chance = telling.probability(telling_features([t.stem for t, _ in scene.stream[scene.tokens_of(b, e)]], part.kind))
+        scene.chances[i].append((b, e, chance))
+        if scene.is_statement or (part.kind not in _ENCODER_SKIPS and chance >= _LEAST_CHANCE and (b, e) not in explained):
+            asked.append((chance, b, e, i, part.begin))
+    if not scene.is_statement:
+        asked = sorted(asked, reverse=True)[: max(_ALWAYS_ASKED, int(len(asked) * _ASKED_SHARE))]
+    by_section: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    for _, b, e, i, section in sorted(asked, key=lambda phrase: phrase[1:]):
+        by_section[section].append((b, e, i))
+    return by_section
+
+
+def phrases_of(scene: Scene) -> Iterator[tuple[int, int, int, Section]]:
+    """Yield (begin, end, index of the sentence, section) of all phrases of a note."""
     for i, line in enumerate(scene.lines):
-        kind = section_at(scene.parts, line.begin).kind
-        yield from ((b, e, i, kind) for b, e in chunks(scene.text, line, joined=short or kind in _JOINED))
+        part = section_at(scene.parts, line.begin)
+        yield from ((b, e, i, part) for b, e in chunks(scene.text, line, joined=scene.is_statement or part.kind in _JOINED))
 
 
 def _urgency(part: Section) -> tuple[int, int]:
@@ -202,7 +213,7 @@ def _urgency(part: Section) -> tuple[int, int]:
 
 def _nearest(scene: Scene, phrases: Sequence[tuple[int, int, int]], index: VectorIndex, encoder: Encoder, concepts: Concepts) -> list[Hit]:
     queries = index.project(encoder.encode([scene.phrase(b, e, i) for b, e, i in phrases]))
-    width = _NEAREST_SHORT if len(scene.text) <= _SHORT else _NEAREST
+    width = _NEAREST_SHORT if scene.is_statement else _NEAREST
     found = []
     for (begin, end, line), nearest in zip(phrases, index.nearest(queries, width), strict=True):
         where = scene.place(begin, end, line)

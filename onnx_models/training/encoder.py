@@ -139,6 +139,14 @@ def load_base(folder: Path) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, l
     return AutoTokenizer.from_pretrained(folder), model, [p for p in model.parameters() if p.requires_grad]
 
 
+def save_trained(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, out: Path) -> None:
+    """Write a trained encoder to folder `out`; its recipe comes last, since it says that the stage is done."""
+    model.eval()
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    (out / "recipe.json").write_text(json.dumps({k: getattr(recipe, k) for k in recipe.__slots__}, indent=1))
+
+
 def fine_tune(
     base: Path,
     pairs: Pairs,
@@ -182,9 +190,6 @@ def fine_tune(
         if step % 200 == 199:
             state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(), "step": step + 1}
             torch.save(state, checkpoint)
-    model.eval()
-    model.save_pretrained(out)
-    tokenizer.save_pretrained(out)
-    (out / "recipe.json").write_text(json.dumps({k: getattr(recipe, k) for k in recipe.__slots__}, indent=1))
+    save_trained(model, tokenizer, recipe, out)
     checkpoint.unlink(missing_ok=True)
     return out

@@ -66,6 +66,11 @@ def build_concepts(tabular: TabularList, uses: Mapping[str, int], us_uses: Mappi
     return Concepts(tuple(unique))
 
 
+def concept_of(code: str, concepts: Concepts, tabular: TabularList) -> int | None:
+    """Return the concept (row) that stands for `code`; a heading is its unspecified leaf."""
+    return concepts.row(tabular.default_leaf(code) if code in tabular.title else tabular.stem(code))
+
+
 def build_titles(concepts: Concepts, tabular: TabularList) -> dict[str, np.ndarray]:
     """Return the arrays of `wording.Titles`: stems of each concept's title, weighted by how few titles hold them."""
     titles = [sorted({stem_hash(t.stem) for t in tokens(tabular.title[concepts[i].codes[0]])}) for i in range(len(concepts))]
@@ -131,7 +136,7 @@ def build_lexicon(
     """
     entries: dict[int, dict[int, Source]] = defaultdict(lambda: defaultdict(lambda: Source(0)))
     for term in terms:
-        row = concepts.row(tabular.stem(term.code)) if term.code not in tabular.title else concepts.row(tabular.default_leaf(term.code))
+        row = concept_of(term.code, concepts, tabular)
         key, count = term_hash(term.text, speller)
         if row is not None and 0 < count <= LONGEST and _names(term.text):
             entries[key][row] |= Source[term.source.upper()]
@@ -203,7 +208,7 @@ def build_vectors(
     chosen: dict[int, dict[int, str]] = defaultdict(dict)
     written: set[int] = set()  # concepts that examples name
     for term in sorted((t for t in terms if t.source in order), key=lambda t: order[t.source]):
-        row = concepts.row(tabular.default_leaf(term.code) if term.code in tabular.title else tabular.stem(term.code))
+        row = concept_of(term.code, concepts, tabular)
         if row is None or concepts[row].codes[0][0] in "VY":
             continue
         if term.source in ("phrase", "evidence"):
@@ -217,7 +222,7 @@ def build_vectors(
     # Where nobody wrote a phrase the prototype is little more than the mean of the names.
     taught = sorted(written)
     vectors = np.concatenate([encode([name for _, name in rows]), prototypes[taught]])
-    # Principal axes of the vectors themselves: a third of the size, and the search is exact in them.
+    # Principal axes of the vectors themselves: a third of the size, the telling ones first.
     _, _, axes = np.linalg.svd(vectors[:: max(1, len(vectors) // 20_000)], full_matrices=False)
     projection = axes[:dimensions].T.astype(np.float32)
     low = vectors @ projection

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -40,11 +39,10 @@ def telling_cases(examples: Iterable[Example], speller: Speller) -> Iterator[tup
         if example.kind == "phrase":
             continue
         scene = Scene.of(example.text, (), speller)
-        begins = [t.begin for t, _ in scene.stream]
-        for begin, end, _, kind in phrases_of(scene):
-            stems = [t.stem for t, _ in scene.stream[bisect_left(begins, begin) : bisect_left(begins, end)]]
+        for begin, end, _, part in phrases_of(scene):
+            stems = [t.stem for t, _ in scene.stream[scene.tokens_of(begin, end)]]
             holds = any(b < end and begin < e for b, e in example.spans)
-            yield example.id, set(telling_features(stems, kind)), holds
+            yield example.id, set(telling_features(stems, part.kind)), holds
 
 
 def train_telling(cases: Iterable[tuple[set[str], bool]]) -> Arrays:

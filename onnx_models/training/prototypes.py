@@ -7,7 +7,6 @@ their names and are learned by plain gradient descent, so that a concept no phra
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import re
@@ -25,7 +24,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from onnx_models.retrieval import Concepts
 from onnx_models.runtime import Vectors
-from onnx_models.training.encoder import Recipe, augmented, embed, load_base
+from onnx_models.training.encoder import Recipe, augmented, embed, load_base, save_trained
+from onnx_models.training.index import concept_of
 from onnx_models.training.terms import TabularList, Term
 
 # What clinicians write comes first; names keep what the first stage taught.
@@ -46,11 +46,6 @@ class Lesson:
     weight: float
     plain: bool
     also: tuple[int, ...] = ()
-
-
-def concept_of(code: str, concepts: Concepts, tabular: TabularList) -> int | None:
-    """Return the concept (row) that stands for `code`; a heading is its unspecified leaf."""
-    return concepts.row(tabular.default_leaf(code) if code in tabular.title else tabular.stem(code))
 
 
 def lessons(terms: Sequence[Term], also: Mapping[str, frozenset[str]], uses: Mapping[str, int], concepts: Concepts, tabular: TabularList) -> list[Lesson]:
@@ -148,11 +143,8 @@ def learn_prototypes(
             progress(f"step {step}/{recipe.prototype_steps} loss {running:.3f} {time.monotonic() - began:.0f} s")
         if step % 200 == 199:
             torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(), "prototypes": prototypes.data, "step": step + 1}, checkpoint)
-    model.eval()
-    model.save_pretrained(out)
-    tokenizer.save_pretrained(out)
     np.save(out / "prototypes.npy", nn.functional.normalize(prototypes, dim=-1).detach().numpy())
-    (out / "recipe.json").write_text(json.dumps({k: getattr(recipe, k) for k in recipe.__slots__}, indent=1))
+    save_trained(model, tokenizer, recipe, out)
     checkpoint.unlink(missing_ok=True)
     return out
 
