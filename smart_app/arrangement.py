@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sqlalchemy import JSON, DateTime, Engine, String, UniqueConstraint, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
-from smart_app.database import Base
+from smart_app.database import Base, add_next
 from smart_app.decisions import Actor
 from smart_app.errors import DecisionConflict
 
@@ -101,12 +100,7 @@ class Arrangements:
                 at=self._clock().astimezone(UTC).replace(tzinfo=None),
                 follows=standing.id,
             )
-            db.add(row)
-            try:
-                db.commit()
-            except IntegrityError as error:
-                db.rollback()
-                raise _conflict(self.latest(place)) from error
+            add_next(db, row, lambda: _conflict(self.latest(place)))
             return _arrangement(row)
 
     @staticmethod

@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlalchemy import DateTime, Engine, String, UniqueConstraint, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from smart_app.arrangement import Place
-from smart_app.database import Base
+from smart_app.database import Base, add_next
 from smart_app.decisions import Actor
 from smart_app.errors import DecisionConflict
 
@@ -99,12 +98,7 @@ class Assignments:
                 at=self._clock().astimezone(UTC).replace(tzinfo=None),
                 follows=standing.id,
             )
-            db.add(row)
-            try:
-                db.commit()
-            except IntegrityError as error:
-                db.rollback()
-                raise _conflict(self.standing(place)) from error
+            add_next(db, row, lambda: _conflict(self.standing(place)))
             return _told(row)
 
     @staticmethod

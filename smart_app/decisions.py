@@ -12,11 +12,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlalchemy import DateTime, Engine, Index, String, UniqueConstraint, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from cds_service.audit import Event, Kind, audited
-from smart_app.database import Base
+from smart_app.database import Base, add_next
 from smart_app.errors import DecisionConflict
 
 
@@ -165,12 +164,7 @@ class Decisions:
                 takes_back=standing.id if standing and action is Action.UNDO else None,
                 follows=max((d.id for d in history if d.code == subject.code), default=0),
             )
-            db.add(row)
-            try:
-                db.commit()
-            except IntegrityError as error:
-                db.rollback()
-                raise _conflict(self.standing(subject.tenant, subject.patient, subject.encounter).get(subject.code)) from error
+            add_next(db, row, lambda: _conflict(self.standing(subject.tenant, subject.patient, subject.encounter).get(subject.code)))
             return _decision(row)
 
     def standing(self, tenant: str, patient: str, encounter: str | None) -> dict[str, Decision]:

@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlalchemy import DateTime, Engine, String, Text, UniqueConstraint, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from cds_service.store import Cipher
 from smart_app.arrangement import Place
-from smart_app.database import Base
+from smart_app.database import Base, add_next
 from smart_app.decisions import Actor
 from smart_app.errors import DecisionConflict, DecisionRefused
 
@@ -123,12 +122,7 @@ class QuerySteps:
                 review_id=review_id,
                 follows=last.id if last else 0,
             )
-            db.add(row)
-            try:
-                db.commit()
-            except IntegrityError as error:
-                db.rollback()
-                raise _conflict(next((s for s in reversed(self.history(place)) if s.query == query), None)) from error
+            add_next(db, row, lambda: _conflict(next((s for s in reversed(self.history(place)) if s.query == query), None)))
             return self._step(row)
 
     def history(self, place: Place) -> tuple[QueryStep, ...]:
