@@ -38,12 +38,18 @@ def document_hash(document: Mapping[str, Any]) -> str:
     return _hash({name: value for name, value in document.items() if name != "timingMs"})
 
 
+@cache
+def _version(package: str) -> str:
+    """Return a package's version; asking reads files, and every answer of a hook is audited."""
+    return metadata.version(package)
+
+
 def basis(model: ModelUsed, provider: str) -> dict[str, Any]:
     """Return what decided: program, rules and tables, model, execution provider."""
     return {
-        "program": metadata.version("marginalia"),
+        "program": _version("marginalia"),
         "rules": rules_hash(),
-        "tables": {name: metadata.version(name) for name in _TABLES_OF},
+        "tables": {name: _version(name) for name in _TABLES_OF},
         "model": {"name": model.name, "version": model.version, "sha256": model.sha256, "provider": provider},
     }
 
