@@ -57,8 +57,8 @@ class Coder(Protocol):
     def model(self) -> Any:
         """Which model reads: its name, version and sha256."""
 
-    def read(self, text: str) -> Any:
-        """Read words as the engine reads a note."""
+    def read(self, text: str, *, deadline: float | None = None) -> Any:
+        """Read words as the engine reads a note; after `deadline` (monotonic seconds) by its list of known names alone."""
 
 
 class Reviewer(Protocol):

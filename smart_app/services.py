@@ -22,7 +22,7 @@ from smart_app.keys import SigningKeys
 from smart_app.launch import Launcher
 from smart_app.outbox import Outbox
 from smart_app.queries import QuerySteps
-from smart_app.search import CodeSearch, by_engine
+from smart_app.search import CodeSearch, by_names
 from smart_app.security import BrowserCookie
 from smart_app.session import Sessions, cipher
 from smart_app.settings import SmartSettings
@@ -57,7 +57,7 @@ class Services:
 
     def search(self, release: CodeSet) -> CodeSearch:
         """Return the search over a release; one for each release, made with its first use."""
-        return self._searches.setdefault(release.version, CodeSearch(release, by_engine(self.reviewer.coder.read)))
+        return self._searches.setdefault(release.version, CodeSearch(release, by_names(self.reviewer.coder.read)))
 
     @classmethod
     def build(cls, settings: SmartSettings, reviewer: Reviewer, session: GuardedSession | None = None) -> Services:

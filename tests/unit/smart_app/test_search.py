@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -52,20 +52,6 @@ def test_every_hit_is_complete_and_named(search: CodeSearch, release: CodeSet) -
     assert release.system == ICD10CM
 
 
-def test_it_answers_while_one_types(search: CodeSearch) -> None:
-    """Under 50 ms (median) even for words that stand in thousands of titles."""
-    search.find("warm")
-    times = []
-    for typed in ("un", "fracture", "unspecified", "encounter for", "of the left lower", "type 2 diabetes", "injury"):
-        tries = []
-        for _ in range(3):
-            began = time.perf_counter()
-            search.find(typed)
-            tries.append(time.perf_counter() - began)
-        times.append(min(tries))
-    assert statistics.median(times) < 0.05, times
-
-
 @pytest.mark.parametrize(
     ("typed", "code"),
     [
@@ -85,8 +71,8 @@ def test_what_people_say_finds_the_title(search: CodeSearch, typed: str, code: s
     assert code in [hit.code for hit in search.find(typed)]
 
 
-def test_where_words_lead_nowhere_the_engine_is_asked(release: CodeSet) -> None:
-    """Another name for a condition: the engine reads what was typed; it is not asked where words suffice, nor twice for the same words."""
+def test_where_words_lead_nowhere_known_names_are_asked(release: CodeSet) -> None:
+    """Another name for a condition: who knows names reads what was typed; it is not asked where words suffice, nor twice for the same words."""
     asked: list[str] = []
 
     def meaning(typed: str) -> tuple[str, ...]:
@@ -103,15 +89,46 @@ def test_where_words_lead_nowhere_the_engine_is_asked(release: CodeSet) -> None:
     assert asked == ["sweet urine sickness"]
 
 
-def test_the_search_answers_while_one_types(search: CodeSearch) -> None:
-    """Type-ahead: every beginning of what people type is answered within 50 ms (median; the slowest of them within 250 ms on a busy machine)."""
-    typed = ["type 2 diabetes with", "unspecified fracture", "heart attack", "chronic kidney", "initial encounter", "di", "oth", "s72"]
-    search.find("warm")
-    times = []
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("pnumonia", "J18.9"),
+        ("hipertension", "I10"),
+        ("diabetis melitus", "E10.9"),
+        ("hart attack", "I21.9"),
+        ("ulcertive colitis", "K51.90"),
+        ("copd exacerbaton", "J44.1"),
+        ("kidny stone", "N20.0"),
+        ("alzhiemer", "G30.9"),
+        ("shizophrenia", "F20.9"),
+        ("presure ulser heel", "L89.609"),
+    ],
+)
+def test_slips_of_the_keys_are_forgiven(search: CodeSearch, typed: str, code: str) -> None:
+    """Misspellings: a letter too many, too few, another one, or two in the wrong order; also within everyday names, also while the word isn't finished."""
+    assert code in [hit.code for hit in search.find(typed)]
+
+
+def test_what_is_spelt_right_is_not_put_right(search: CodeSearch) -> None:
+    """A word of the code set means itself: "mole" never leads to "male", and a rare word isn't taken for a common one."""
+    assert all(" male" not in hit.display.lower() for hit in search.find("hydatidiform mole"))
+    assert all("hypotension" in hit.display.lower() for hit in search.find("hypotension idiopathic"))
+
+
+def test_names_of_the_index_are_searched(release: CodeSet) -> None:
+    """Terms of the alphabetic index, where an imported release has them, lead to their codes."""
+    named = replace(release, names={"B34.9": ("Zorbish fever",)})
+    assert [hit.code for hit in CodeSearch(named).find("zorbish")] == ["B34.9"]
+
+
+def test_no_word_keeps_a_typist_waiting(search: CodeSearch) -> None:
+    """Under 50 ms of processor time for every word, odd ones as well: beginnings, misspellings, words of no language, a hundred characters."""
+    typed = ["e", "un", "of the left lower", "encounter for initial unspecified", "qwertz", "xylophne", "zz zz zz", "e i s u o p", "a" * 100, "ab " * 33]
+    typed += [word[:end] + extra for word in ("pneumonia", "schizophrenia", "unspecified") for end in range(1, len(word)) for extra in ("", "x")]
+    search.prepare()
+    costs = []
     for words in typed:
-        for end in range(2, len(words) + 1):
-            began = time.perf_counter()
-            search.find(words[:end])
-            times.append(time.perf_counter() - began)
-    assert statistics.median(times) < 0.05
-    assert max(times) < 0.25
+        began = time.process_time()
+        search.find(words)
+        costs.append((time.process_time() - began, words))
+    assert max(costs) < (0.05,), max(costs)
