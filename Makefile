@@ -3,8 +3,9 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+AUDIT := $(VENV)/audit
 
-.PHONY: demo test lint lock system clean
+.PHONY: demo test lint audit release lock system clean
 
 demo: $(READY)
 	@$(BIN)/marginalia demo $(ARGS)
@@ -16,6 +17,19 @@ test: $(READY) system
 
 lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/mypy
+
+# bandit, detect-secrets and pip-audit; ARGS=--strict fails where the advisories can't be reached.
+audit: $(AUDIT)/.ready
+	@$(AUDIT)/bin/python tools/audit.py $(ARGS)
+
+# dist/: wheel, sources, SBOM (CycloneDX), hashes of the model's files and of all of these.
+release: $(AUDIT)/.ready
+	@$(AUDIT)/bin/python tools/release.py $(ARGS)
+
+$(AUDIT)/.ready: tools/requirements.txt
+	@test -x $(AUDIT)/bin/python || $$(command -v $(PYTHON) || command -v python3) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --disable-pip-version-check -q -r tools/requirements.txt
+	@touch $(AUDIT)/.ready
 
 $(READY): pyproject.toml requirements.lock
 	@command -v $(PYTHON) >/dev/null 2>&1 || { command -v python3 >/dev/null && python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; } || \

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from cds_service.conformance.checklist import Level, empties, line
 from cds_service.conformance.stage import Stage
+from cds_service.simulate import UNSIGNED
 
 _REQUIRED = ("hook", "description", "id")
 
@@ -83,6 +84,6 @@ def ids(stage: Stage) -> Iterator[str]:
 def discovery_is_closed(stage: Stage) -> Iterator[str]:
     """Without a token, discovery is refused where calls are signed."""
     stage.signed()
-    status = stage.ehr.send("GET", "/cds-services", token="").status
+    status = stage.ehr.send("GET", "/cds-services", token=UNSIGNED).status
     if status != 401:
         yield f"discovery without a token answers {status}"

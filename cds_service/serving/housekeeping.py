@@ -37,7 +37,7 @@ class Housekeeping:
 
     def _work(self) -> None:
         waited = 0.0
-        due = {name: self._first if self._first is not None else random.uniform(10, 60) for name in self._jobs}  # noqa: S311 - not a secret
+        due = {name: self._first if self._first is not None else random.SystemRandom().uniform(10, 60) for name in self._jobs}
         while due and not self._closed.wait(max(0.0, min(due.values()) - waited)):
             waited = max(waited, min(due.values()))
             for name in [n for n, when in due.items() if when <= waited]:

@@ -15,6 +15,7 @@ from cds_service.errors import UpstreamError
 from cds_service.simulate.signer import Signer
 
 _SERVICES = "/cds-services"
+UNSIGNED = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Ehr:
     def send(
         self, method: str, path: str, body: object = None, *, token: str | None = None, raw: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Send one request. `token` replaces the signed one ('': none); `raw` replaces the JSON body.
+        """Send one request. `token` replaces the signed one (`UNSIGNED`: none); `raw` replaces the JSON body.
 
         Raises:
             UpstreamError: the service can't be reached, or doesn't answer in time.

@@ -84,7 +84,7 @@ def _round(url: str, number: int, data_keys: tuple[str, ...], audit_key: str) ->
     said: list[str] = []
     with contextlib.suppress(EOFError):
         said.append(ours.recv())  # the first: it writes now
-        end = time.monotonic() + random.uniform(0, _LONGEST_S)  # noqa: S311 - a moment, not a secret
+        end = time.monotonic() + random.SystemRandom().uniform(0, _LONGEST_S)
         while (left := end - time.monotonic()) > 0:
             if ours.poll(left):
                 said.append(ours.recv())

@@ -133,10 +133,10 @@ def _loss(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch: Bat
 
 def load_base(folder: Path) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, list[nn.Parameter]]:
     """Return tokenizer, model and the parameters to train: all but the word embeddings."""
-    model = AutoModel.from_pretrained(folder)
+    model = AutoModel.from_pretrained(folder, local_files_only=True)
     for parameter in model.embeddings.parameters():
         parameter.requires_grad_(False)
-    return AutoTokenizer.from_pretrained(folder), model, [p for p in model.parameters() if p.requires_grad]
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True), model, [p for p in model.parameters() if p.requires_grad]
 
 
 def save_trained(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, out: Path) -> None:

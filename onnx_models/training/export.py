@@ -39,7 +39,8 @@ class Equality:
 
 def torch_vectors(folder: Path, texts: Sequence[str]) -> Vectors:
     """Return unit vectors of `texts` by the encoder in plain PyTorch."""
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
     with torch.inference_mode():
         parts = [embed(model, tokenizer, [t.lower() for t in texts[i : i + 64]]).numpy() for i in range(0, len(texts), 64)]
     return np.concatenate(parts)
@@ -67,7 +68,7 @@ def export_encoder(folder: Path, out: Path, *, quantise: bool = True) -> None:
         ORTQuantizer.from_pretrained(work, file_name=name).quantize(save_dir=work, quantization_config=settings, file_suffix="int8")
         name = "model_int8.onnx"
     shutil.copy(work / name, out / "encoder.onnx")
-    AutoTokenizer.from_pretrained(folder).save_pretrained(work)
+    AutoTokenizer.from_pretrained(folder, local_files_only=True).save_pretrained(work)
     shutil.copy(work / "tokenizer.json", out / "tokenizer.json")
     shutil.rmtree(work)
 

@@ -10,12 +10,13 @@ import csv
 import gzip
 import json
 import re
-import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+
+from defusedxml.ElementTree import fromstring
 
 from onnx_models.abbreviations import abbreviations
 from onnx_models.normalise import term_hash
@@ -35,7 +36,7 @@ class TabularList:
 
     def __init__(self) -> None:
         data = resources.files("simple_icd_10_cm") / "data"
-        tree = ET.fromstring((data / "icd10c-tabular-April-1-2026.xml").read_bytes())  # noqa: S314 - a file of a pinned package
+        tree = fromstring((data / "icd10c-tabular-April-1-2026.xml").read_bytes())
         self.title: dict[str, str] = {}
         self.inclusion: dict[str, list[str]] = {}
         self.children: dict[str, list[str]] = defaultdict(list)
