@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import JSON, DateTime, Engine, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
+from cds_service.audit import Event, Kind, audited
 from smart_app.database import Base, add_next
 from smart_app.decisions import Actor
 from smart_app.errors import DecisionConflict
@@ -61,6 +62,14 @@ class _Row(Base):
 
     # Of two people who arrange in the same moment one is told: only one version can follow another.
     __table_args__ = (UniqueConstraint("tenant", "patient", "encounter", "follows", name="smart_arrangement_one_after_another"), {"info": {"kept_from": "at"}})
+
+
+def _change(row: _Row) -> Event:
+    details = {"codes": len(row.codes), "indicators": len(row.poa)}
+    return Event(Kind.CHANGE, row.tenant, "smart", row.user, row.patient.rsplit("/", 1)[-1], f"Arrangement/{row.id}", details=details)
+
+
+audited(_Row, _change)
 
 
 class Arrangements:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from sqlalchemy import DateTime, Engine, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
+from cds_service.audit import Event, Kind, audited
 from smart_app.arrangement import Place
 from smart_app.database import Base, add_next
 from smart_app.decisions import Actor
@@ -57,6 +58,13 @@ class _Row(Base):
         UniqueConstraint("tenant", "patient", "encounter", "follows", name="smart_assignment_one_after_another"),
         {"info": {"kept_from": "at"}},
     )
+
+
+def _change(row: _Row) -> Event:
+    return Event(Kind.CHANGE, row.tenant, "smart", row.user, row.patient.rsplit("/", 1)[-1], f"Assignment/{row.id}", details={"move": row.move})
+
+
+audited(_Row, _change)
 
 
 class Assignments:

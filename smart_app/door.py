@@ -7,6 +7,7 @@ import hmac
 from flask import Response, g, jsonify, make_response, render_template, request
 
 from smart_app.arrangement import Place
+from smart_app.audit import entered
 from smart_app.charts import Document
 from smart_app.decisions import Actor
 from smart_app.errors import AccessDenied, DecisionRefused
@@ -21,6 +22,7 @@ def open_chart(services: Services, chart_id: str) -> tuple[ChartSession, Issuer]
     session = services.launcher.find(chart_id, services.cookie.read(request))
     issuer = services.settings.issuer(session.iss)
     g.frame_ancestors = issuer.frame_ancestors
+    entered(session, issuer)
     return session, issuer
 
 

@@ -35,8 +35,8 @@ class State(StrEnum):
     DROPPED = "dropped"  # the person changed their mind before it was sent
 
 
-# How a row can end, and what the audit calls it.
-_ENDINGS = {State.SENT: Outcome.SUCCESS, State.REFUSED: Outcome.SERIOUS_FAILURE, State.CONFLICT: Outcome.MINOR_FAILURE}
+# How an attempt can end, and what the audit calls it; what waits again has failed.
+_ENDINGS = {State.SENT: Outcome.SUCCESS, State.REFUSED: Outcome.SERIOUS_FAILURE, State.CONFLICT: Outcome.MINOR_FAILURE, State.WAITING: Outcome.MINOR_FAILURE}
 
 
 class Act(StrEnum):

@@ -13,6 +13,7 @@ from enum import StrEnum
 from sqlalchemy import DateTime, Engine, String, Text, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
+from cds_service.audit import Event, Kind, audited
 from cds_service.store import Cipher
 from smart_app.arrangement import Place
 from smart_app.database import Base, add_next
@@ -76,6 +77,14 @@ class _Row(Base):
         UniqueConstraint("tenant", "patient", "encounter", "query", "follows", name="smart_query_one_after_another"),
         {"info": {"kept_from": "at"}},
     )
+
+
+def _asked(row: _Row) -> Event:
+    details = {"step": row.step, "review": row.review_id}
+    return Event(Kind.QUERY, row.tenant, "smart", row.user, row.patient.rsplit("/", 1)[-1], f"Query/{row.id}", details=details)
+
+
+audited(_Row, _asked)
 
 
 class QuerySteps:

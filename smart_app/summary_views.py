@@ -25,6 +25,7 @@ from smart_app.story import read_story
 from smart_app.writeback import Rights, deliver, plan
 
 _MOVES = {"up": -1, "down": 1}
+_FORMS = {"csv": (summary_csv, "text/csv; charset=utf-8"), "json": (summary_json, "application/json")}
 
 
 def add_summary(routes: Blueprint, services: Services) -> None:
@@ -52,21 +53,15 @@ def _add_reading(routes: Blueprint, services: Services) -> None:
         session, issuer = open_chart(services, chart_id)
         return jsonify(told_sheet(_now(services, session, issuer, document_of(services, session, issuer))))
 
-    @routes.get("/review/<chart_id>/summary.csv")
-    def as_csv(chart_id: str) -> Response:
-        """The summary as a table: one line for each code that stands."""
+    @routes.get("/review/<chart_id>/summary.<any(csv, json):form>")
+    def download(chart_id: str, form: str) -> Response:
+        """The summary as a file: a table with one line for each code that stands, or JSON with what was left out and why as well."""
         session, issuer = open_chart(services, chart_id)
         document = document_of(services, session, issuer)
-        body = summary_csv(_now(services, session, issuer, document), document, services.grounds.of(place_of(issuer, document)))
-        return _download(body, "text/csv; charset=utf-8", document, "csv")
-
-    @routes.get("/review/<chart_id>/summary.json")
-    def as_json(chart_id: str) -> Response:
-        """The summary as JSON, with what was left out and why."""
-        session, issuer = open_chart(services, chart_id)
-        document = document_of(services, session, issuer)
-        body = summary_json(_now(services, session, issuer, document), document, services.grounds.of(place_of(issuer, document)))
-        return _download(body, "application/json", document, "json")
+        write, kind = _FORMS[form]
+        body = write(_now(services, session, issuer, document), document, services.grounds.of(place_of(issuer, document)))
+        name = re.sub(r"[^A-Za-z0-9.-]", "-", (document.get("encounter") or document["patient"]).replace("/", "-"))
+        return Response(body, content_type=kind, headers={"Content-Disposition": f'attachment; filename="coding-summary-{name}.{form}"'})
 
     @routes.get("/review/<chart_id>/history")
     def history(chart_id: str) -> Response:
@@ -145,8 +140,3 @@ def _arranged(sheet: Sheet) -> tuple[list[str], dict[str, str]]:
         else:
             raise DecisionRefused("smart.poa", "This indicator isn't known.", f"One of: {', '.join(POA)}.")
     return codes, poa
-
-
-def _download(body: str, kind: str, document: Document, ending: str) -> Response:
-    name = re.sub(r"[^A-Za-z0-9.-]", "-", (document.get("encounter") or document["patient"]).replace("/", "-"))
-    return Response(body, content_type=kind, headers={"Content-Disposition": f'attachment; filename="coding-summary-{name}.{ending}"'})

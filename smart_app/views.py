@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from cds_service.errors import MarginaliaError
 from smart_app.arrangement import POA
+from smart_app.audit import tell_closed, tell_opened, tell_refused, tell_shown
 from smart_app.branding import address
 from smart_app.cards import cards_told
 from smart_app.charts import Chart, added_notes, fetch, find_review, new_review, restore
@@ -73,6 +74,7 @@ def _add_launch(routes: Blueprint, services: Services) -> None:
         chart_id = services.launcher.complete(request.args.to_dict(), browser=browser)
         chart = services.sessions.find(chart_id, browser)
         issuer = services.settings.issuer(chart.iss)
+        tell_opened(services.engine, chart, issuer)
         document, _ = find_review(services.reviewer, chart, issuer)
         # A kept review is shown at once; a new one takes a moment, so a page says so first.
         target = "smart.review" if document else "smart.opening"
@@ -174,9 +176,10 @@ def _add_review(routes: Blueprint, services: Services) -> None:
     @routes.post("/review/<chart_id>/close")
     def close(chart_id: str) -> Response:
         """End the chart's session in this browser."""
-        session, _ = open_chart(services, chart_id)
+        session, issuer = open_chart(services, chart_id)
         check_form(session)
         services.sessions.end(chart_id, services.cookie.read(request))
+        tell_closed(services.engine, session, issuer)
         return make_response(render_template("smart/closed.html"))
 
 
@@ -228,6 +231,7 @@ def _add_protection(routes: Blueprint, services: Services) -> None:
 
     @routes.after_request
     def headers(response: Response) -> Response:
+        tell_shown(services.engine, response)
         if request.endpoint == "smart.static":
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"  # the address carries the file's hash
         return protect(response, g.get("frame_ancestors", services.settings.frame_ancestors))
@@ -235,6 +239,7 @@ def _add_protection(routes: Blueprint, services: Services) -> None:
     @routes.errorhandler(SmartError)
     def smart_error(error: SmartError) -> Response:
         _LOG.info("smart app refused", extra={"fields": {"code": error.code, "status": error.status, "route": request.endpoint}})
+        tell_refused(services.engine, error)
         return failure(error.code, error.message, error.remedy, error.status)
 
     @routes.errorhandler(MarginaliaError)

@@ -14,7 +14,12 @@ class Kind(StrEnum):
     ANSWER = "answer"  # a review was made and handed out
     READ = "read"  # a kept review was handed out or shown
     DECISION = "decision"  # a person decided about a suggestion, or told the outcome of a card
+    QUERY = "query"  # a documentation query was sent, answered, closed or opened again
+    CHANGE = "change"  # the order of codes, an indicator or the assignment of an encounter was changed
     WRITE = "write"  # something was written to the EHR
+    OPEN = "open"  # a person opened a chart in the app
+    CLOSE = "close"  # a person closed it
+    REFUSAL = "refusal"  # a person asked for what their role or their launch doesn't allow
     CONFIGURATION = "configuration"  # the service started with, or changed to, these settings, model and code sets
     STOP = "stop"  # the service stopped
     ERASE = "erase"  # what is kept of a patient was deleted

@@ -21,11 +21,16 @@ _REST = {
     Kind.ANSWER: ("Create", "create", "C", _SOURCE, _DESTINATION),
     Kind.READ: ("Read", "read", "R", _DESTINATION, _SOURCE),
     Kind.DECISION: ("Create", "create", "C", _SOURCE, _DESTINATION),
+    Kind.QUERY: ("Create", "create", "C", _SOURCE, _DESTINATION),
+    Kind.CHANGE: ("Create", "create", "C", _SOURCE, _DESTINATION),
     Kind.WRITE: ("Create", "create", "C", _SOURCE, _DESTINATION),
     Kind.ERASE: ("Delete", "delete", "D", _SOURCE, _DESTINATION),
 }
 # kind -> (event, its name, kind of event, its name, action)
 _OPERATION = {
+    Kind.OPEN: ("110114", "User Authentication", "110122", "Login", "E"),
+    Kind.CLOSE: ("110114", "User Authentication", "110123", "Logout", "E"),
+    Kind.REFUSAL: ("110113", "Security Alert", "110132", "Use of Restricted Function", "E"),
     Kind.CONFIGURATION: ("110113", "Security Alert", "110131", "Software Configuration", "U"),
     Kind.STOP: ("110100", "Application Activity", "110121", "Application Stop", "E"),
     Kind.RETENTION: ("110100", "Application Activity", "", "", "D"),
@@ -86,15 +91,18 @@ def _agents(told: dict[str, Any], client: tuple[str, str], server: tuple[str, st
 def _entities(told: dict[str, Any]) -> list[dict[str, Any]]:
     details = dict(told.get("details", {}))
     correlation = details.pop("request", None)
-    if Kind(told["kind"]) not in _REST:
-        facts = [{"type": name, "valueString": json.dumps(value) if isinstance(value, dict | list) else str(value)} for name, value in sorted(details.items())]
-        entity = {"what": {"display": "Marginalia"}, "type": _entity_type("2", "System Object")}
-        return [entity | ({"detail": facts} if facts else {})]
     entities: list[dict[str, Any]] = []
     if patient := told.get("patient"):
         entities.append({"what": {"reference": f"Patient/{patient}"}, "type": _entity_type("1", "Person"), "role": _role("1", "Patient")})
+    if Kind(told["kind"]) not in _REST:
+        facts = [{"type": name, "valueString": json.dumps(value) if isinstance(value, dict | list) else str(value)} for name, value in sorted(details.items())]
+        entity = {"what": {"display": "Marginalia"}, "type": _entity_type("2", "System Object")}
+        return [*entities, entity | ({"detail": facts} if facts else {})]
     what = _named(told["subject"]) if told.get("subject") else {"display": "all that was kept"}
-    entities.append({"what": what, "type": _entity_type("2", "System Object"), "role": _role("4", "Domain Resource")})
+    # What a replay compares (hashes of notes, rules and tables) stays in the chain; here stands what a person did.
+    facts = [{"type": name, "valueString": str(value)} for name, value in sorted(details.items()) if isinstance(value, str | int | float)]
+    entity = {"what": what, "type": _entity_type("2", "System Object"), "role": _role("4", "Domain Resource")}
+    entities.append(entity | ({"detail": facts} if facts else {}))
     if correlation:
         kind = {"system": "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType", "code": "XrequestId"}
         entities.append({"what": {"identifier": {"value": correlation}}, "type": kind})
@@ -102,9 +110,9 @@ def _entities(told: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _named(subject: str) -> dict[str, Any]:
-    """Return a reference; a review, a decision or a card is no FHIR resource to point at, and is named by its identifier."""
+    """Return a reference; a review, a decision or a page is no FHIR resource to point at, and is named by its identifier."""
     kind, _, number = subject.partition("/")
-    if kind in ("Review", "Decision", "Card", "Outbox"):
+    if kind in ("Review", "Decision", "Card", "Outbox", "Query", "Arrangement", "Assignment", "Page"):
         return {"identifier": {"system": f"urn:marginalia:{kind.lower()}", "value": number}}
     return {"reference": subject}
 

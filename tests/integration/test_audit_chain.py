@@ -187,7 +187,7 @@ def test_every_kind_is_a_valid_audit_event(store: ReviewStore, kind: Kind) -> No
         resource = to_audit_event(next(links(connection)), site="https://coding.example.org")
     AuditEvent.model_validate(resource)
     assert {"type", "recorded", "agent", "source"} <= set(resource)
-    if kind in (Kind.READ, Kind.ANSWER, Kind.DECISION, Kind.WRITE, Kind.ERASE):
+    if kind in (Kind.READ, Kind.ANSWER, Kind.DECISION, Kind.QUERY, Kind.CHANGE, Kind.WRITE, Kind.ERASE):
         assert resource["meta"]["profile"][0].startswith("https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.Patient")
         roles = {e.get("role", {}).get("code") for e in resource["entity"]}
         assert {"1", "4"} <= roles  # the patient and the data
