@@ -19,5 +19,4 @@ __all__ = ["ClientAuth", "Issuer", "Services", "SmartSettings", "read_settings",
 def register(app: Flask, application: Application) -> None:
     """Add the SMART app to the service's web app; raises ConfigurationError where its settings are wrong."""
     settings = read_settings(application.settings.smart, public_url=application.settings.public_url, database_url=application.settings.database_url)
-    session = app.extensions["marginalia.outgoing"].to_launching(issuer.iss for issuer in settings.issuers)
-    app.register_blueprint(blueprint(Services.build(settings, application, session)))
+    app.register_blueprint(blueprint(Services.build(settings, application, app.extensions["marginalia.outgoing"])))

@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 from fhir_mappers.client import origin
 from smart_app.errors import ServerFailure
 from smart_app.settings import Issuer
-from smart_app.transport import get_json
+from smart_app.transport import Connect, get_json
 
 _HEX = re.compile(r"^#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})$")
 _TEXT, _SOFT, _PAPER = "#1b2733", "#51606e", "#ffffff"  # what stands on the colours: --ink, --soft, --paper of the light scheme
@@ -26,7 +26,8 @@ _KEPT_S = 600.0
 class Branding:
     """Fetches and remembers styles. Safe to share between threads."""
 
-    def __init__(self, *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, connect: Connect, *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._connect = connect
         self._timeout_s = min(timeout_s, 3.0)  # a look is worth no wait
         self._clock = clock
         self._lock = threading.Lock()
@@ -42,7 +43,7 @@ class Branding:
         if kept and kept[0] > self._clock():
             return kept[1]
         try:
-            sheet = style_sheet(get_json(url, timeout_s=self._timeout_s, what="style document"))
+            sheet = style_sheet(get_json(url, self._connect, timeout_s=self._timeout_s, what="style document"))
         except ServerFailure:
             sheet = ""
         with self._lock:

@@ -24,6 +24,7 @@ from fhir_mappers.record import EncounterRecord
 from smart_app.errors import AccessDenied, ServerFailure, SessionLost
 from smart_app.session import ChartSession
 from smart_app.settings import Issuer
+from smart_app.transport import Connect
 
 Document = dict[str, Any]
 
@@ -109,14 +110,14 @@ class Chart:
     handle_refused: bool  # a card's link didn't fit this launch, so the newest review is shown
 
 
-def fetch(chart: ChartSession, issuer: Issuer, *, timeout_s: float) -> tuple[EncounterRecord, Banner, str | None]:
-    """Return the record of the chart, read with its own token, with banner and kind of encounter.
+def fetch(chart: ChartSession, issuer: Issuer, connect: Connect, *, timeout_s: float) -> tuple[EncounterRecord, Banner, str | None]:
+    """Return the record of the chart, read with its own token, with banner and kind of encounter. `connect` opens a session to its EHR.
 
     Raises SessionLost where the EHR doesn't take the token any more, AccessDenied where it refuses the chart,
     ServerFailure where it can't be reached.
     """
     try:
-        with FhirClient(issuer.iss, token=chart.access_token, deadline_s=timeout_s) as client:
+        with connect() as session, FhirClient(issuer.iss, token=chart.access_token, deadline_s=timeout_s, session=session) as client:
             fetched = fetch_encounter(client, chart.context.patient, chart.context.encounter)
         record = read_resources(
             fetched.resources, patient_id=chart.context.patient, encounter_id=chart.context.encounter, skipped=fetched.skipped
@@ -124,6 +125,8 @@ def fetch(chart: ChartSession, issuer: Issuer, *, timeout_s: float) -> tuple[Enc
     except ServerRefused as error:
         if error.status == 401:
             raise SessionLost("smart.expired", "The EHR's permission for this chart has ended.", _RELAUNCH) from error
+        if error.status == 0:  # nothing was sent: the address leads where the service may not call
+            raise ServerFailure("smart.chart-unavailable", f"The chart can't be read. {error.message}", error.remedy) from error
         raise AccessDenied("smart.chart-refused", f"The EHR doesn't let you read this chart. {error.message}", error.remedy) from error
     except FhirError as error:
         raise ServerFailure("smart.chart-unavailable", f"The chart can't be read. {error.message}", error.remedy) from error
@@ -131,11 +134,11 @@ def fetch(chart: ChartSession, issuer: Issuer, *, timeout_s: float) -> tuple[Enc
     return record, _banner(by_type.get("Patient", {})), _kind(by_type.get("Encounter", {}))
 
 
-def fetch_diagnoses(chart: ChartSession, issuer: Issuer, *, timeout_s: float) -> EncounterRecord | None:
+def fetch_diagnoses(chart: ChartSession, issuer: Issuer, connect: Connect, *, timeout_s: float) -> EncounterRecord | None:
     """Return a record with the chart's diagnoses alone, as they are now; None where they can't be read."""
     patient = chart.context.patient
     try:
-        with FhirClient(issuer.iss, token=chart.access_token, deadline_s=timeout_s) as client:
+        with connect() as session, FhirClient(issuer.iss, token=chart.access_token, deadline_s=timeout_s, session=session) as client:
             found = client.search("Condition", {"patient": patient})
         return read_resources(found, patient_id=patient, encounter_id=chart.context.encounter)
     except FhirError:

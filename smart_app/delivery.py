@@ -19,11 +19,11 @@ from urllib.parse import quote, urlencode
 import requests
 
 from fhir_mappers import FhirClient, FhirError, ServerRefused
+from smart_app.transport import Connect
 
 _JSON = "application/fhir+json"
 _LOCATION = re.compile(r"(?:^|/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?/?$")
 _ETAG = re.compile(r'^(?:W/)?"[\x21\x23-\x7e]{0,80}"$')
-_MAX_BYTES = 1_000_000
 
 
 class Outcome(StrEnum):
@@ -49,14 +49,13 @@ class Answer:
 class FhirWriter:
     """Writes to one FHIR server with one token. Use it in a `with` block."""
 
-    def __init__(self, base_url: str, token: str, *, timeout_s: float) -> None:
-        """Address the server at `base_url`; each request has `timeout_s`."""
+    def __init__(self, base_url: str, token: str, connect: Connect, *, timeout_s: float) -> None:
+        """Address the server at `base_url`, with a session that `connect` opens; each request has `timeout_s`."""
         self._base = base_url.rstrip("/")
-        self._reader = FhirClient(base_url, token=token, deadline_s=timeout_s)
         self._timeout_s = timeout_s
-        self._session = requests.Session()
-        self._session.trust_env = False  # no credentials out of a netrc file
-        self._session.headers.update({"Authorization": f"Bearer {token}", "Accept": _JSON, "Content-Type": _JSON, "Prefer": "return=representation"})
+        self._session = connect()
+        self._reader = FhirClient(base_url, token=token, deadline_s=timeout_s, session=self._session)
+        self._headers = {"Authorization": f"Bearer {token}", "Accept": _JSON, "Content-Type": _JSON, "Prefer": "return=representation"}
 
     def __enter__(self) -> FhirWriter:
         """Return the writer itself."""
@@ -65,7 +64,6 @@ class FhirWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close the connections."""
         self._session.close()
-        self._reader.close()
 
     def create(self, resource: Mapping[str, Any], condition: Mapping[str, str]) -> Answer:
         """Create a resource unless the server has one that meets `condition` (search parameters)."""
@@ -97,16 +95,25 @@ class FhirWriter:
             return None, Answer(Outcome.LATER, "The EHR can't be reached.")
         return resource, Answer(Outcome.DONE, location=reference, etag=_version(resource))
 
-    def _send(self, method: str, path: str, resource: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
+    def _send(self, method: str, path: str, resource: Mapping[str, Any], headers: dict[str, str]) -> Answer:
         try:
             url, data = f"{self._base}/{path}", json.dumps(resource).encode()
             with self._session.request(
-                method, url, data=data, headers=dict(headers), timeout=self._timeout_s, allow_redirects=False, stream=True
+                method, url, data=data, headers=self._headers | headers, timeout=self._timeout_s, allow_redirects=False, stream=True
             ) as response:
-                body = response.raw.read(_MAX_BYTES, decode_content=True)
-                return _answer(response, body, path)
+                return _answer(response, _body(response), path)
+        except requests.exceptions.InvalidURL:
+            return Answer(Outcome.REFUSED, "The EHR's address may not be called from here, or leads elsewhere.")
         except (requests.RequestException, OSError):
             return Answer(Outcome.LATER, "The EHR can't be reached.")
+
+
+def _body(response: requests.Response) -> bytes:
+    """Return the body; nothing where it has no good end, since status and headers tell that the entry is there."""
+    try:
+        return response.content
+    except requests.RequestException:
+        return b""
 
 
 def _answer(response: requests.Response, body: bytes, path: str) -> Answer:
@@ -114,7 +121,7 @@ def _answer(response: requests.Response, body: bytes, path: str) -> Answer:
         return _refusal(response.status_code)
     try:
         resource = json.loads(body) if body else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         resource = {}
     resource = resource if isinstance(resource, dict) else {}
     named = _LOCATION.search(response.headers.get("Location") or response.headers.get("Content-Location") or "")

@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
-from cds_service.outgoing import GuardedSession
 from smart_app.errors import ServerFailure
 from smart_app.settings import ClientAuth, is_safe_url
-from smart_app.transport import get_json
+from smart_app.transport import Connect, get_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +71,9 @@ class Discovery:
     """Reads and remembers smart-configurations. Safe to share between threads."""
 
     def __init__(
-        self, *, timeout_s: float, lifetime_s: float = 300.0, clock: Callable[[], float] = time.monotonic, session: GuardedSession | None = None
+        self, connect: Connect, *, timeout_s: float, lifetime_s: float = 300.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._session = session
+        self._connect = connect
         self._timeout_s = timeout_s
         self._lifetime_s = lifetime_s
         self._clock = clock
@@ -89,7 +88,7 @@ class Discovery:
         if known and known[0] > self._clock():
             return known[1]
         document = get_json(
-            f"{base}/.well-known/smart-configuration", timeout_s=self._timeout_s, what="smart-configuration", session=self._session
+            f"{base}/.well-known/smart-configuration", self._connect, timeout_s=self._timeout_s, what="smart-configuration"
         )
         metadata = read_metadata(base, document)
         with self._lock:

@@ -18,11 +18,10 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from cds_service.outgoing import GuardedSession
 from smart_app.discovery import ServerMetadata
 from smart_app.errors import LaunchRefused
 from smart_app.keys import read_key_set
-from smart_app.transport import get_json
+from smart_app.transport import Connect, get_json
 
 # RS256 is what every SMART server must offer. No "none" and no shared-secret algorithm: the keys are public.
 _ALGORITHMS = ("RS256", "RS384", "RS512", "ES256", "ES384")
@@ -43,9 +42,9 @@ class IdTokens:
     """Verifies id_tokens and remembers the keys of their issuers. Safe to share between threads."""
 
     def __init__(
-        self, *, timeout_s: float, lifetime_s: float = 600.0, clock: Callable[[], float] = time.time, session: GuardedSession | None = None
+        self, connect: Connect, *, timeout_s: float, lifetime_s: float = 600.0, clock: Callable[[], float] = time.time
     ) -> None:
-        self._session = session
+        self._connect = connect
         self._timeout_s = timeout_s
         self._lifetime_s = lifetime_s
         self._clock = clock
@@ -95,11 +94,11 @@ class IdTokens:
         if known and known[0] > self._clock() and not again:
             return known[1], False
         document = get_json(
-            f"{issuer.rstrip('/')}/.well-known/openid-configuration", timeout_s=self._timeout_s, what="openid-configuration", session=self._session
+            f"{issuer.rstrip('/')}/.well-known/openid-configuration", self._connect, timeout_s=self._timeout_s, what="openid-configuration"
         )
         if document.get("issuer") != issuer:
             raise _refused()  # OpenID Connect Discovery 4.3: the document must name the issuer that was asked
-        keys = read_key_set(get_json(str(document.get("jwks_uri", "")), timeout_s=self._timeout_s, what="JWK set", session=self._session))
+        keys = read_key_set(get_json(str(document.get("jwks_uri", "")), self._connect, timeout_s=self._timeout_s, what="JWK set"))
         with self._lock:
             self._keys[issuer] = (self._clock() + self._lifetime_s, keys)
         return keys, True

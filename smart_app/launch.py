@@ -21,6 +21,7 @@ from smart_app.oauth import Client
 from smart_app.scopes import Scopes, requested_scopes
 from smart_app.session import ChartSession, PendingLaunch, Sessions
 from smart_app.settings import Issuer, SmartSettings
+from smart_app.transport import Connect
 
 _TOKEN_MARGIN_S = 20  # a token this near its end isn't used for a new page
 _TOKEN_SECONDS = 300  # lifetime assumed where the server names none
@@ -35,6 +36,7 @@ class Launcher:
     discovery: Discovery
     id_tokens: IdTokens
     keys: SigningKeys
+    connect: Connect
     clock: Callable[[], float] = time.time
     _refreshing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -116,7 +118,7 @@ class Launcher:
         return renewed
 
     def _client(self, issuer: Issuer, metadata: ServerMetadata) -> Client:
-        return Client(issuer, metadata, self.keys, self.settings.redirect_url, self.settings.timeout_s)
+        return Client(issuer, metadata, self.keys, self.settings.redirect_url, self.settings.timeout_s, self.connect)
 
     def _person(self, response: Mapping[str, Any], metadata: ServerMetadata, issuer: Issuer, pending: PendingLaunch) -> Person | None:
         token = response.get("id_token")

@@ -24,7 +24,7 @@ def messages_of(services: Services, session: ChartSession, issuer: Issuer, docum
     @cache
     def record() -> EncounterRecord | None:
         try:
-            return fetch(session, issuer, timeout_s=services.settings.timeout_s)[0]
+            return fetch(session, issuer, services.to_chart(issuer), timeout_s=services.settings.timeout_s)[0]
         except SmartError:
             return None  # then the places are named without their words
 

@@ -15,12 +15,16 @@ from urllib.parse import quote_plus, urlencode
 
 import requests
 from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
+from authlib.integrations.requests_client.oauth2_session import OAuth2ClientAuth
+from authlib.oauth2.client import OAuth2Client
 
 from smart_app.discovery import ServerMetadata
 from smart_app.errors import ServerFailure
 from smart_app.keys import SigningKeys
 from smart_app.settings import ClientAuth, Issuer
+from smart_app.transport import Connect
 
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -38,6 +42,14 @@ class AuthorizationRequest:
     code_verifier: str
 
 
+class _Protocol(OAuth2Client):  # type: ignore[misc]
+    """Authlib's client of OAuth 2.0, on a session that isn't its own: `OAuth2Session` is one itself, and calls wherever it is told."""
+
+    client_auth_class = OAuth2ClientAuth
+    oauth_error_class = OAuthError
+    SESSION_REQUEST_PARAMS = OAuth2Session.SESSION_REQUEST_PARAMS
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """The app as a client of one EHR."""
@@ -47,6 +59,7 @@ class Client:
     keys: SigningKeys
     redirect_url: str
     timeout_s: float
+    connect: Connect
 
     def authorization_request(self, *, scopes: str, aud: str, launch: str | None) -> AuthorizationRequest:
         """Return a fresh request with its own 256-bit state, nonce and PKCE verifier."""
@@ -54,16 +67,15 @@ class Client:
         extra = {"aud": aud, "nonce": nonce}
         if launch is not None:
             extra["launch"] = launch
-        url, _ = self._session(scopes).create_authorization_url(
+        url, _ = self._protocol(None, scopes).create_authorization_url(
             self.metadata.authorization_endpoint, state=state, code_verifier=verifier, **extra
         )
         return AuthorizationRequest(url, state, nonce, verifier)
 
     def exchange(self, *, code: str, code_verifier: str) -> Mapping[str, Any]:
         """Return the token response for an authorisation code; raises ServerFailure."""
-        session = self._session()
         return self._send(
-            lambda: session.fetch_token(
+            lambda protocol: protocol.fetch_token(
                 self.metadata.token_endpoint,
                 grant_type="authorization_code",
                 code=code,
@@ -76,9 +88,8 @@ class Client:
 
     def refresh(self, refresh_token: str) -> Mapping[str, Any]:
         """Return the token response for a refresh token; raises ServerFailure."""
-        session = self._session()
         return self._send(
-            lambda: session.refresh_token(
+            lambda protocol: protocol.refresh_token(
                 self.metadata.token_endpoint,
                 refresh_token=refresh_token,
                 timeout=self.timeout_s,
@@ -86,8 +97,9 @@ class Client:
             )
         )
 
-    def _session(self, scopes: str | None = None) -> OAuth2Session:
-        return OAuth2Session(
+    def _protocol(self, session: requests.Session | None, scopes: str | None = None) -> _Protocol:
+        return _Protocol(
+            session,
             client_id=self.issuer.client_id,
             scope=scopes,
             redirect_uri=self.redirect_url,
@@ -121,9 +133,10 @@ class Client:
         headers["Content-Length"] = str(len(body))
         return uri, headers, body
 
-    def _send(self, request: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    def _send(self, request: Callable[[_Protocol], Mapping[str, Any]]) -> Mapping[str, Any]:
         try:
-            response = request()
+            with self.connect() as session:
+                response = request(self._protocol(session))
         except AuthlibBaseError as error:
             # Only the registered error code goes on: descriptions may hold anything.
             raise ServerFailure(
@@ -131,7 +144,7 @@ class Client:
                 f"The EHR refused to give access ({_error_code(error.error)}).",
                 "Open Marginalia again from the patient's chart; if it stays so, tell the administrator.",
             ) from error
-        except (requests.RequestException, ValueError) as error:
+        except (requests.RequestException, ValueError, RecursionError) as error:
             raise ServerFailure(
                 "smart.token-failed",
                 "The EHR's token endpoint can't be reached or answered something unusable.",

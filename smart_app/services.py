@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import Engine
 
-from cds_service.outgoing import GuardedSession
+from cds_service.outgoing import Outgoing
 from cds_service.review.codeset import CodeSet
 from cds_service.review.knowledge import Knowledge
 from smart_app.arrangement import Arrangements
@@ -25,7 +26,8 @@ from smart_app.queries import QuerySteps
 from smart_app.search import CodeSearch, by_names
 from smart_app.security import BrowserCookie
 from smart_app.session import Sessions, cipher
-from smart_app.settings import SmartSettings
+from smart_app.settings import Issuer, SmartSettings
+from smart_app.transport import Connect
 
 _FALLBACK_DATABASE = "sqlite://"  # in memory: sessions end with the process
 
@@ -48,6 +50,7 @@ class Services:
     keys: SigningKeys
     cookie: BrowserCookie
     branding: Branding
+    outgoing: Outgoing
     _searches: dict[str, CodeSearch] = field(default_factory=dict, repr=False)
 
     @property
@@ -59,15 +62,20 @@ class Services:
         """Return the search over a release; one for each release, made with its first use."""
         return self._searches.setdefault(release.version, CodeSearch(release, by_names(self.reviewer.coder.read)))
 
+    def to_chart(self, issuer: Issuer) -> Connect:
+        """Return what opens a session to the FHIR server of an EHR, which calls nothing else."""
+        return partial(self.outgoing.to_chart, issuer.iss)
+
     @classmethod
-    def build(cls, settings: SmartSettings, reviewer: Reviewer, session: GuardedSession | None = None) -> Services:
-        """Open the database and load the keys; `session` carries the calls to EHRs' authorisation servers. Raises ConfigurationError."""
+    def build(cls, settings: SmartSettings, reviewer: Reviewer, outgoing: Outgoing) -> Services:
+        """Open the database and load the keys; `outgoing` carries all calls to EHRs. Raises ConfigurationError."""
         words = reviewer.store.cipher
         engine = open_database(settings.database_url or _FALLBACK_DATABASE, words)
         sessions = Sessions(engine, cipher(settings.session_key), minutes=settings.session_minutes)
         keys = SigningKeys.load(settings.private_key)
-        discovery = Discovery(timeout_s=settings.timeout_s, session=session)
-        launcher = Launcher(settings, sessions, discovery, IdTokens(timeout_s=settings.timeout_s, session=session), keys)
+        connect = partial(outgoing.to_launching, tuple(issuer.iss for issuer in settings.issuers))
+        discovery = Discovery(connect, timeout_s=settings.timeout_s)
+        launcher = Launcher(settings, sessions, discovery, IdTokens(connect, timeout_s=settings.timeout_s), keys, connect)
         return cls(
             settings,
             engine,
@@ -82,5 +90,6 @@ class Services:
             assignments=Assignments(engine),
             keys=keys,
             cookie=BrowserCookie(settings),
-            branding=Branding(timeout_s=settings.timeout_s),
+            branding=Branding(connect, timeout_s=settings.timeout_s),
+            outgoing=outgoing,
         )

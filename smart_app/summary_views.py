@@ -43,7 +43,7 @@ def read_sheet(services: Services, issuer: Issuer, document: Document, record: E
 
 
 def _now(services: Services, session: ChartSession, issuer: Issuer, document: Document) -> Sheet:
-    return read_sheet(services, issuer, document, fetch_diagnoses(session, issuer, timeout_s=services.settings.timeout_s))
+    return read_sheet(services, issuer, document, fetch_diagnoses(session, issuer, services.to_chart(issuer), timeout_s=services.settings.timeout_s))
 
 
 def _add_reading(routes: Blueprint, services: Services) -> None:
@@ -114,7 +114,7 @@ def _add_changing(routes: Blueprint, services: Services) -> None:
 def send(services: Services, session: ChartSession, issuer: Issuer, document: Document, place: Place, *, again: bool = False) -> bool:
     """Send what the outbox holds for an encounter; return False where the token has ended meanwhile."""
     messages = messages_of(services, session, issuer, document)
-    with FhirWriter(issuer.iss, session.access_token, timeout_s=services.settings.timeout_s) as writer:
+    with FhirWriter(issuer.iss, session.access_token, services.to_chart(issuer), timeout_s=services.settings.timeout_s) as writer:
         return deliver(services.outbox, place, writer, messages, again=again)
 
 

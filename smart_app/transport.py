@@ -1,21 +1,21 @@
-"""HTTP reads of the authorisation server's documents: bounded in time and size, never following a redirect."""
+"""HTTP reads of an EHR's documents about itself: guarded, bounded in time and size, never following a redirect."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import requests
 
-from cds_service.outgoing import AddressPolicy, GuardedSession, TooMuch
+from cds_service.outgoing import GuardedSession, TooMuch
 from smart_app.errors import ServerFailure
 from smart_app.settings import is_safe_url
 
-_MAX_BYTES = 1_000_000  # the documents read here have a few kilobytes
+Connect = Callable[[], GuardedSession]  # a new session, which the caller closes
 
 
-def get_json(url: str, *, timeout_s: float, what: str, session: GuardedSession | None = None) -> Mapping[str, object]:
-    """Return the JSON object at `url`; `what` names it in messages, `session` decides which addresses may be called. Raises ServerFailure.
+def get_json(url: str, connect: Connect, *, timeout_s: float, what: str) -> Mapping[str, object]:
+    """Return the JSON object at `url`; `what` names it in messages, the session decides which addresses may be called. Raises ServerFailure.
 
     A redirect is an error: it could lead to another host than the one that was allow-listed.
     """
@@ -26,11 +26,11 @@ def get_json(url: str, *, timeout_s: float, what: str, session: GuardedSession |
             "Ask the EHR's administrator to publish an https URL.",
         )
     try:
-        guarded = session or GuardedSession(lambda _: True, AddressPolicy.for_origins([url]))
-        with guarded.get(url, headers={"Accept": "application/json"}, timeout=timeout_s, allow_redirects=False, stream=True) as response:
+        with connect() as session, session.get(
+            url, headers={"Accept": "application/json"}, timeout=timeout_s, allow_redirects=False, stream=True
+        ) as response:
             if response.status_code != 200:
                 raise _bad(what, f"answered with status {response.status_code}")
-            response.largest = _MAX_BYTES  # type: ignore[attr-defined]
             body = response.content
     except TooMuch as error:
         raise _bad(what, "is larger than 1 MB") from error
@@ -47,7 +47,7 @@ def parse_object(body: bytes, what: str) -> Mapping[str, object]:
     """Return `body` as a JSON object; raises ServerFailure otherwise."""
     try:
         document = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _bad(what, "is not JSON") from error
     if not isinstance(document, dict):
         raise _bad(what, "is not a JSON object")

@@ -168,7 +168,7 @@ def _add_review(routes: Blueprint, services: Services) -> None:
         """Run the review anew on the notes as they are now."""
         session, issuer = open_chart(services, chart_id)
         check_form(session)
-        record, _, _ = fetch(session, issuer, timeout_s=services.settings.timeout_s)
+        record, _, _ = fetch(session, issuer, services.to_chart(issuer), timeout_s=services.settings.timeout_s)
         document = new_review(services.reviewer, record, issuer.tenant, session.user)
         services.sessions.use_review(chart_id, services.cookie.read(request), document["id"])
         return make_response(redirect(url_for("smart.review", chart_id=chart_id), 303))
@@ -263,7 +263,7 @@ def _add_protection(routes: Blueprint, services: Services) -> None:
 
 
 def _read_chart(services: Services, chart_id: str, session: ChartSession, issuer: Issuer) -> Chart:
-    record, banner, kind = fetch(session, issuer, timeout_s=services.settings.timeout_s)
+    record, banner, kind = fetch(session, issuer, services.to_chart(issuer), timeout_s=services.settings.timeout_s)
     document, refused = find_review(services.reviewer, session, issuer)
     if document is None:
         document = new_review(services.reviewer, record, issuer.tenant, session.user)

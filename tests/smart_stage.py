@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from flask import Flask
 
 from cds_service.application import Application
 from cds_service.config import Settings
@@ -201,6 +202,7 @@ class Stage:
     application: Application
     store: ReviewStore
     coder: ScriptedCoder
+    web: Flask
 
     def browser(self) -> Browser:
         """Return a new browser without cookies."""
@@ -242,6 +244,6 @@ def running_service(folder: Path, ehr: Ehr, *, smart: dict[str, Any] | None = No
         application = Application(settings, coder, knowledge(), store)
         server.app = create_app(application)
         try:
-            yield Stage(server.url, ehr, application, store, coder)
+            yield Stage(server.url, ehr, application, store, coder, server.app)
         finally:
             store.close()

@@ -117,7 +117,11 @@ class GuardedSession(requests.Session):
             raise ForbiddenAddress("The name leads to an address that may not be called.") from error
         bounded = plain if isinstance(plain, BoundedResponse) else self._bounded(plain, until)
         if not streamed:
-            _ = bounded.content
+            try:
+                _ = bounded.content
+            except requests.exceptions.RequestException:
+                bounded.close()  # what was left of it mustn't hold a connection
+                raise
         return bounded
 
     def get_redirect_target(self, resp: Response) -> str | None:
@@ -126,6 +130,7 @@ class GuardedSession(requests.Session):
         if target is not None:
             absolute = requests.compat.urljoin(resp.url, target)
             if origin_of(absolute) != origin_of(resp.url):
+                resp.close()
                 raise ForbiddenAddress("The answer is a redirect to another origin.")
         return target
 

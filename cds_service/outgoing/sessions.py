@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from cds_service.config import Client, Settings, is_loopback, origin_of
 from cds_service.outgoing.addresses import LOOPBACK, AddressPolicy, Network, Resolver, system_resolver
-from cds_service.outgoing.session import GuardedSession
+from cds_service.outgoing.session import LARGEST, GuardedSession
+
+SMALL = 1_000_000  # bytes: what an authorisation server answers has a few kilobytes
 
 
 @dataclass
 class Outgoing:
-    """Hands out guarded sessions. Each is kept, with its connections, for its client alone. Safe to share between threads."""
+    """Hands out guarded sessions; one that is kept is for its client alone. Safe to share between threads."""
 
     settings: Settings
     resolver: Resolver = system_resolver
@@ -37,7 +39,7 @@ class Outgoing:
         return self._kept("keys", client.name, origins.__contains__, self._policy(origins))
 
     def to_launching(self, issuers: Iterable[str]) -> GuardedSession:
-        """Return the session for EHRs that launch the SMART app.
+        """Return a new session for the authorisation servers of EHRs that launch the SMART app; the caller closes it.
 
         Their smart-configuration, read from an issuer of the settings, may name an authorisation server on any https origin; addresses are judged alike.
         """
@@ -46,7 +48,15 @@ class Outgoing:
         def allows(origin: str) -> bool:
             return origin.startswith("https://") or origin in origins or is_loopback(origin.partition("://")[2].rsplit(":", 1)[0])
 
-        return self._kept("smart", "", allows, self._policy(origins))
+        return self._made(allows, self._policy(origins), largest=SMALL)
+
+    def to_chart(self, issuer: str) -> GuardedSession:
+        """Return a new session for the FHIR server of an EHR that launched the SMART app, and for nothing else; the caller closes it.
+
+        New for each use: a write must not go out on a connection that a load balancer has forgotten meanwhile.
+        """
+        origin = origin_of(issuer)
+        return self._made(origin.__eq__, self._policy((origin,)))
 
     def close(self) -> None:
         """Close all connections."""
@@ -59,14 +69,11 @@ class Outgoing:
         named = [ipaddress.ip_network(n) for n in self.settings.private_networks]
         return AddressPolicy.for_origins(origins, [*named, *more])
 
-    def _kept(self, purpose: str, name: str, allows: object, policy: AddressPolicy) -> GuardedSession:
+    def _kept(self, purpose: str, name: str, allows: Callable[[str], bool], policy: AddressPolicy) -> GuardedSession:
         with self._lock:
             if (purpose, name) not in self._sessions:
-                self._sessions[purpose, name] = GuardedSession(
-                    allows,  # type: ignore[arg-type]
-                    policy,
-                    resolver=self.resolver,
-                    longest_s=30.0,
-                    ca_file=self.settings.ca_file,
-                )
+                self._sessions[purpose, name] = self._made(allows, policy)
             return self._sessions[purpose, name]
+
+    def _made(self, allows: Callable[[str], bool], policy: AddressPolicy, *, largest: int = LARGEST) -> GuardedSession:
+        return GuardedSession(allows, policy, resolver=self.resolver, largest=largest, longest_s=30.0, ca_file=self.settings.ca_file)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from flask import Flask, Response, request
 
+from cds_service.config import Settings
+from cds_service.outgoing import Outgoing
 from smart_app.delivery import Answer, FhirWriter, Outcome
 from tests.smart_ehr import Server
 
@@ -39,9 +42,14 @@ def fhir() -> Iterator[Fhir]:
         yield Fhir(server)
 
 
+def writer_to(url: str, token: str = "t", outgoing: Outgoing | None = None) -> FhirWriter:
+    """Return a writer on a session as the app's."""
+    return FhirWriter(url, token, partial((outgoing or Outgoing(Settings())).to_chart, url), timeout_s=5)
+
+
 def create(fhir: Fhir) -> Answer:
     """Create a Condition."""
-    with FhirWriter(fhir.url, "secret-token", timeout_s=5) as writer:
+    with writer_to(fhir.url, "secret-token") as writer:
         return writer.create(CONDITION, BY_IDENTITY)
 
 
@@ -95,7 +103,7 @@ def test_a_server_that_is_away_is_for_later() -> None:
     """Nobody listens: tried again, nothing lost."""
     with Server() as server:
         url = f"{server.url}/fhir"
-    with FhirWriter(url, "t", timeout_s=2) as writer:
+    with writer_to(url) as writer:
         assert writer.create(CONDITION, BY_IDENTITY).outcome is Outcome.LATER
         assert writer.find("Condition", BY_IDENTITY) is None
         assert writer.read("Condition/1")[1].outcome is Outcome.LATER
@@ -104,7 +112,7 @@ def test_a_server_that_is_away_is_for_later() -> None:
 def test_an_update_names_the_version_it_replaces(fhir: Fhir) -> None:
     """RFC 9110, 13.1.1: If-Match with the ETag; without one the server decides."""
     fhir.answer = ("", 200, {"ETag": 'W/"4"'})
-    with FhirWriter(fhir.url, "t", timeout_s=5) as writer:
+    with writer_to(fhir.url) as writer:
         assert writer.update("Condition/9", CONDITION, 'W/"3"') == Answer(Outcome.DONE, None, "Condition/9", 'W/"4"')
         writer.update("Condition/9", CONDITION, None)
     assert [headers.get("If-Match") for _, _, headers in fhir.seen] == ['W/"3"', None]
