@@ -10,15 +10,14 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from cds_service.review.case import LEADING, Case
+from cds_service.review.case import Case
 from cds_service.review.codeset import CodeSet
 from cds_service.review.guidelines.conventions import is_etiology
 from cds_service.review.guidelines.drugs import degree, is_poisoning
-from cds_service.review.model import Evidence
+from cds_service.review.prominence import Place, Prominences
 from cds_service.review.sheet import Line, Sheet
 from cds_service.review.spans import coded_after, coded_first
 
-_OPENING = ("chief_complaint", "hpi", "hospital_course", "preamble", "indication", "preop_diagnosis", "admission_diagnosis")
 _NEVER_FIRST = (
     *"VWXY",
     *("B95", "B96", "B97", "R65.2", "Z16", "Z37", "Z3A", "Z66", "Z67", "Z68"),
@@ -30,15 +29,17 @@ _BIRTH_AND_TREATMENT = ("Z38", "Z51.0", "Z51.1")  # first in every setting: I.C.
 # First-listed by I.C.21.c.16, I.C.15.b.1.
 _EXAM = ("Z00", "Z01", "Z02", "Z04", "Z31.81", "Z31.82", "Z31.83", "Z31.84", "Z33.2", "Z34", "Z39", "Z40", "Z42", "Z52", "Z76.1", "Z76.2")
 _SCREENING = ("Z11", "Z12", "Z13")
-_CONCLUDED = 2  # rank of what stands in a conclusion
 _RANKED = ("T2", "T31", "T32", "R13.1")
 _BY_SITE = ("T20", "T21", "T22", "T23", "T24", "T25")
-_STATUS = tuple(f"Z{n}" for n in range(14, 100) if f"Z{n}" not in ("Z34", "Z38", "Z51"))
+_AFTERCARE = ("Z08", "Z09", "Z47", "Z48")  # generally first-listed, where they are the reason: I.C.21.c.7, I.C.21.c.8
+_COMPLICATION = re.compile(r"T8[0-8].*A")  # II.G
+_STATUS = (*(f"Z{n}" for n in range(14, 100) if f"Z{n}" not in ("Z34", "Z38", "Z51")), "Z08", "Z09", "P07")
 
 
 def sequenced(sheet: Sheet, case: Case) -> tuple[Line, ...]:
     """Return the lines of a sheet in the order of a claim, the principal or first-listed diagnosis first."""
-    wished = sorted(sheet, key=lambda line: _key(line, case))
+    prominences = Prominences(sheet, case)
+    wished = sorted(sheet, key=lambda line: _key(line, case, prominences))
     before = _predecessors(wished, case.codes)
     ordered: dict[str, Line] = {}
     for line in wished:
@@ -90,40 +91,26 @@ def _ranks_before(one: str, other: str) -> bool:
     return one.startswith("I69") and one.endswith("91") and other.startswith("R13.1")
 
 
-def _key(line: Line, case: Case) -> tuple[object, ...]:
-    code = line.code
-    rank, age, at = _prominence(line, case)
+def _key(line: Line, case: Case, prominences: Prominences) -> tuple[object, ...]:
+    code, prominence = line.code, prominences.of(line)
+    aftercare = code.startswith(_AFTERCARE) and prominence[0] <= Place.REASON and prominences.is_reason(line)
     return (
         not may_be_first(code, case.codes),
-        not _leads(code, case, rank),
-        code.startswith(_STATUS),
-        code.startswith("R") and rank > 1,
-        rank,
-        age,
-        at,
+        not _leads(line, case, prominences, prominence[0]),
+        code.startswith(_STATUS) and not aftercare,
+        *prominence,
         -line.confidence,
         code,
     )
 
 
-def _leads(code: str, case: Case, rank: int) -> bool:
+def _leads(line: Line, case: Case, prominences: Prominences, place: int) -> bool:
     """Tell whether a guideline puts a code before whatever else is documented."""
+    code = line.code
     if code.startswith(_BIRTH_AND_TREATMENT) or (code.startswith("O") and code[1] in "0123456789"):
         return True
-    if is_poisoning(code) and rank <= _CONCLUDED:  # I.C.19.e.5.b: the poisoning first, then what it does
+    if is_poisoning(code) and place <= Place.CONCLUDED:  # I.C.19.e.5.b: the poisoning first, then what it does
         return True
-    return not case.inpatient and (code.startswith(_EXAM) or (code.startswith(_SCREENING) and rank <= _CONCLUDED))
-
-
-def _prominence(line: Line, case: Case) -> tuple[int, int, int]:
-    """Return how prominently a line is documented: rank of its best mention, how many notes are newer, and its offset there."""
-    order = {note.source: len(case.notes) - at for at, note in enumerate(case.notes)}
-    return min(((_rank(e, case), order.get(e.source, 0), e.begin or 0) for e in line.evidence), default=(9, 0, 0))
-
-
-def _rank(evidence: Evidence, case: Case) -> int:
-    if evidence.section == "diagnosis":  # discharge, postoperative, final: the provider's own list
-        return 0
-    if evidence.section in LEADING:
-        return 1 if case.is_item(evidence) else 2
-    return 2 if evidence.section == "chief_complaint" else 3 if evidence.section in _OPENING else 4
+    if _COMPLICATION.fullmatch(code) and place <= Place.LISTED and prominences.is_admitted_for(line):
+        return True
+    return not case.inpatient and (code.startswith(_EXAM) or (code.startswith(_SCREENING) and prominences.is_reason(line)))

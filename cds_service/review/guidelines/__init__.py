@@ -5,6 +5,7 @@ from cds_service.review.guidelines import (
     conventions,
     diabetes,
     drugs,
+    encounters,
     events,
     general,
     infections,
@@ -16,6 +17,7 @@ from cds_service.review.guidelines import (
     newborn,
     obstetrics,
     pain,
+    precision,
     principal,
     respiratory,
     skin,
@@ -29,6 +31,7 @@ __all__ = ["BOOK"]
 
 BOOK = RuleBook(
     (
+        *precision.RULES,
         *uncertainty.RULES,
         *general.RULES,
         *newborn.RULES,
@@ -49,6 +52,7 @@ BOOK = RuleBook(
         *status.RULES,
         *symptoms.RULES,
         *conventions.RULES,
+        *encounters.RULES,
         *principal.RULES,
     )
 )

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cds_service.review.case import Case
-from cds_service.review.guidelines.support import GUIDELINES, best
-from cds_service.review.rules import Change, Phase, Withhold, rule
+from cds_service.review.guidelines.support import GUIDELINES, best, together
+from cds_service.review.rules import Change, Exchange, Phase, Withhold, rule
 from cds_service.review.sheet import Line, Sheet
 
+_WHOLE = 8  # characters of a code with its 7th character
+_BEGINNING = ("admission_diagnosis", "chief_complaint", "preop_diagnosis", "indication")
 _SUPERFICIAL = tuple(f"S{region}0" for region in range(10))
 
 
@@ -65,4 +67,28 @@ def external_cause(sheet: Sheet, _case: Case) -> Iterable[Change]:
             yield Withhold(line.code, "excluded by I.C.20.a (no condition that it caused is coded)")
 
 
-RULES = (superficial, aftercare, external_cause)
+@rule(
+    "guideline.I.C.19.a.active",
+    "Active treatment",
+    f"{GUIDELINES}, I.A.5 and I.C.19.a: surgical treatment, emergency department encounter, evaluation and continuing treatment",
+    Phase.STATUS,
+    needs=("S", "T8", "M80", "M84.4", "M84.5", "M84.6"),
+    yields=("S", "T8", "M80", "M84"),
+)
+def active_treatment(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """An injury or complication that is the reason of the admission or operation is under active treatment: A, not D.
+
+    Words as "postoperative" or "status post" beside it don't make the care subsequent; healing, aftercare and rehabilitation do.
+    """
+    if case.said("rehabilitation"):
+        return
+    for line in sheet.under("S", "T8", "M80", "M84.4", "M84.5", "M84.6"):
+        code = f"{line.code[:-1]}A"
+        if len(line.code) != _WHOLE or line.code[-1] != "D" or not case.codes.is_billable(code):
+            continue
+        begun = any(e.section in _BEGINNING for e in line.evidence)
+        if begun and not together(case, "routine_care", line.evidence) and (case.inpatient or any(e.section == "preop_diagnosis" for e in line.evidence)):
+            yield Exchange(line.code, code, "It is the reason of the admission or operation: active treatment.")
+
+
+RULES = (superficial, aftercare, external_cause, active_treatment)

@@ -224,7 +224,7 @@ CASES: tuple[RuleCase, ...] = (
         {"fracture of the right tibia": "S82.201", "Orthopedic aftercare": "Z47.89"},
         "S82.201D",
     ),
-    misses("guideline.I.C.21.c.7", "Assessment: Orthopedic aftercare. Gout.", {"Orthopedic aftercare": "Z47.89", "Gout": "M10.9"}, "M10.9", "Z47.89"),
+    misses("guideline.I.C.21.c.7", "Assessment: Orthopedic aftercare. Gout.", {"Orthopedic aftercare": "Z47.89", "Gout": "M10.9"}, "Z47.89", "M10.9"),
     fires("guideline.I.C.20.a", "Assessment: Gout. Fall.", {"Gout": "E79.0", "Fall": "W19"}, "E79.0"),
     misses("guideline.I.C.20.a", "Assessment: Ankle sprain, left. Fall.", {"Ankle sprain": "S93.409", "Fall": "W19"}, "S93.402A", "W19.XXXA"),
     fires("guideline.I.B.14", "Assessment: Gout. BMI 36.", {"Gout": "M10.9", "BMI 36": "Z68.36"}, "M10.9"),

@@ -1,0 +1,83 @@
+"""Cases of the rules of precision, active treatment and purpose of the encounter: for each one that fires and one near miss."""
+
+from __future__ import annotations
+
+from tests.unit.review.rule_cases import RuleCase, fires, misses
+
+DETAIL_CASES: tuple[RuleCase, ...] = (
+    # Precision
+    fires("guideline.I.B.13.record", "Indication: Right knee injury.\n\nImpression: ACL sprain.", {"ACL sprain": "S83.519"}, "S83.511A"),
+    misses("guideline.I.B.13.record", "Exam: Right knee tender, left knee stable.\n\nImpression: ACL sprain.", {"ACL sprain": "S83.519"}, "S83.519A"),
+    misses("guideline.I.B.13.record", "Past Surgical History: Right knee replacement.\n\nImpression: ACL sprain.", {"ACL sprain": "S83.519"}, "S83.519A"),
+    fires(
+        "guideline.I.B.2.words",
+        "Impression: Right middle finger distal phalanx fracture.",
+        {"distal phalanx fracture": "S62.639"},
+        "S62.632A",
+    ),
+    fires("guideline.I.B.2.words", "Assessment: Ectopic left testis.", {"Ectopic left testis": "Q53.00"}, "Q53.01", gender="male"),
+    misses("guideline.I.B.2.words", "Impression: Distal phalanx fracture.", {"Distal phalanx fracture": "S62.639"}, "S62.639A"),
+    fires(
+        "guideline.I.B.2.opposite",
+        "Assessment: Extra-articular fracture right distal radius.",
+        {"Extra-articular fracture right distal radius": "S52.571"},
+        "S52.551A",
+    ),
+    misses(
+        "guideline.I.B.2.opposite",
+        "Assessment: Intra-articular fracture right distal radius.",
+        {"Intra-articular fracture right distal radius": "S52.571"},
+        "S52.571A",
+    ),
+    fires(
+        "guideline.I.B.8.acute",
+        "Assessment: Acute suppurative otitis media, right ear.",
+        {"Acute suppurative otitis media": [("H66.41", 0.6), ("H66.001", 0.3)]},
+        "H66.001",
+    ),
+    misses(
+        "guideline.I.B.8.acute",
+        "Assessment: Suppurative otitis media, right ear.",
+        {"Suppurative otitis media": [("H66.41", 0.6), ("H66.001", 0.3)]},
+        "H66.41",
+    ),
+    # Active treatment (I.C.19.a)
+    fires(
+        "guideline.I.C.19.a.active",
+        "Admission Diagnosis: Right femoral neck fracture, status post fall.",
+        {"femoral neck fracture": "S72.001"},
+        "S72.001A",
+        setting="inpatient",
+    ),
+    fires("guideline.I.C.19.a.active", "Preoperative Diagnosis: Postoperative wound infection.", {"wound infection": "T81.49"}, "T81.49XA"),
+    misses(
+        "guideline.I.C.19.a.active",
+        "Chief Complaint: Follow up of healing right femoral neck fracture.",
+        {"right femoral neck fracture": "S72.001"},
+        "S72.001D",
+    ),
+    misses(
+        "guideline.I.C.19.a.active",
+        "Admission Diagnosis: Right femoral neck fracture, status post nailing. Admitted for rehabilitation.",
+        {"femoral neck fracture": "S72.001"},
+        "S72.001D",
+        setting="inpatient",
+    ),
+    # Purpose of the encounter
+    fires(
+        "guideline.I.C.2.e.2",
+        "Admitted for cycle 7 of chemotherapy.\n\nDischarge Diagnosis: Breast cancer.",
+        {"Breast cancer": "C50.919"},
+        "Z51.11",
+        "C50.919",
+        setting="inpatient",
+    ),
+    fires("guideline.I.C.2.e.2", "Here for radiation.\n\nAssessment: Breast cancer.", {"Breast cancer": "C50.919"}, "Z51.0", "C50.919"),
+    misses(
+        "guideline.I.C.2.e.2",
+        "Admitted with fever after chemotherapy.\n\nDischarge Diagnosis: Breast cancer.",
+        {"Breast cancer": "C50.919"},
+        "C50.919",
+        setting="inpatient",
+    ),
+)
