@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, Select, select
 from sqlalchemy.orm import Session
 
 from cds_service.store.schema import CardRow, FeedbackRow, ReviewRow
@@ -33,30 +34,43 @@ class CardTold:
 
 def cards_told(engine: Engine, place: Place) -> tuple[CardTold, ...]:
     """Return what the EHR told about the cards of an encounter, oldest first."""
-    mine = (
-        select(FeedbackRow, CardRow)
+    mine = _told_of(place.tenant).where(
+        ReviewRow.patient == place.patient.rpartition("/")[2],
+        ReviewRow.encounter == (place.encounter.rpartition("/")[2] if place.encounter else None),
+    )
+    with Session(engine) as db:
+        return tuple(told for feedback, card, *_ in db.execute(mine).tuples() for told in _outcomes(feedback, card))
+
+
+def cards_of_tenant(engine: Engine, tenant: str) -> Iterator[tuple[tuple[str, str], CardTold]]:
+    """Yield what the EHR told about all cards of a tenant, with patient and encounter ("" where there is none). The last word on a card counts."""
+    with Session(engine) as db:
+        last = {card.uuid: (feedback, card, patient, encounter) for feedback, card, patient, encounter in db.execute(_told_of(tenant)).tuples()}
+        for feedback, card, patient, encounter in last.values():
+            for told in _outcomes(feedback, card):
+                yield (f"Patient/{patient}", f"Encounter/{encounter}" if encounter else ""), told
+
+
+def _told_of(tenant: str) -> Select[FeedbackRow, CardRow, str, str | None]:
+    return (
+        select(FeedbackRow, CardRow, ReviewRow.patient, ReviewRow.encounter)
         .join(CardRow, CardRow.uuid == FeedbackRow.card)
         .join(ReviewRow, ReviewRow.id == CardRow.review_id)
-        .where(
-            ReviewRow.tenant == place.tenant,
-            FeedbackRow.tenant == place.tenant,
-            ReviewRow.patient == place.patient.rpartition("/")[2],
-            ReviewRow.encounter == (place.encounter.rpartition("/")[2] if place.encounter else None),
-        )
+        .where(ReviewRow.tenant == tenant, FeedbackRow.tenant == tenant)
         .order_by(FeedbackRow.id)
     )
-    told = []
-    with Session(engine) as db:
-        for feedback, card in db.execute(mine).tuples():
-            codes = tuple(dict.fromkeys(card.suggestions.values()))
-            at = feedback.outcome_timestamp.replace(tzinfo=UTC)
-            if feedback.outcome == "accepted":
-                accepted = [card.suggestions[uuid] for uuid in feedback.accepted if uuid in card.suggestions]
-                told += [CardTold("accepted", code, codes, card.topic, "", at, card.review_id) for code in accepted]
-            else:
-                reason = _REASONS.get(feedback.reason_code or "", feedback.reason_code or "")
-                told.append(CardTold("overridden", "", codes, card.topic, reason, at, card.review_id))
-    return tuple(told)
+
+
+def _outcomes(feedback: FeedbackRow, card: CardRow) -> Iterator[CardTold]:
+    codes = tuple(dict.fromkeys(card.suggestions.values()))
+    at = feedback.outcome_timestamp.replace(tzinfo=UTC)
+    if feedback.outcome == "accepted":
+        for uuid in feedback.accepted:
+            if uuid in card.suggestions:
+                yield CardTold("accepted", card.suggestions[uuid], codes, card.topic, "", at, card.review_id)
+    else:
+        reason = _REASONS.get(feedback.reason_code or "", feedback.reason_code or "")
+        yield CardTold("overridden", "", codes, card.topic, reason, at, card.review_id)
 
 
 def last_word(told: tuple[CardTold, ...], code: str) -> CardTold | None:

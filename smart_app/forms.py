@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from cds_service.errors import NoCodeSetInForce
 from cds_service.review.codeset import ICD10CM, CodeSet
@@ -12,6 +11,7 @@ from cds_service.review.knowledge import Knowledge
 from smart_app.charts import Document
 from smart_app.decisions import REASONS, Action, Decision, Subject
 from smart_app.errors import DecisionRefused
+from smart_app.review_facts import suggested
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,6 @@ def release_of(knowledge: Knowledge, document: Document) -> CodeSet:
         if release.system == ICD10CM and release.version == version:
             return release
     raise NoCodeSetInForce(f"The release {version} of ICD-10-CM isn't here any more.", "Run the review again.")
-
-
-def suggested(document: Document) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield anchor and content of every code that a review suggests."""
-    for kind, name in (("diagnosis", "diagnoses"), ("procedure", "procedures"), ("supply", "supplies")):
-        for at, item in enumerate(document.get(name, ())):
-            yield f"{kind}-{at}", item
 
 
 def told(decision: Decision | None) -> dict[str, object] | None:

@@ -155,6 +155,13 @@ class QuerySteps:
                 counts[patient, encounter] = counts.get((patient, encounter), 0) + 1
         return counts
 
+    def steps_of_all(self, tenant: str) -> list[tuple[tuple[str, str], str, Step, datetime]]:
+        """Return patient and encounter, query, step and time of all steps of a tenant, oldest first; no words are unsealed."""
+        columns = (_Row.patient, _Row.encounter, _Row.query, _Row.step, _Row.at)
+        with self._make() as db:
+            rows = db.execute(select(*columns).where(_Row.tenant == tenant).order_by(_Row.id)).tuples()
+            return [((patient, encounter), query, Step(step), at.replace(tzinfo=UTC)) for patient, encounter, query, step, at in rows]
+
     def _step(self, row: _Row) -> QueryStep:
         answer, words = (str(self._cipher.unseal(sealed)) if sealed else None for sealed in (row.answer, row.words))
         return QueryStep(

@@ -57,12 +57,20 @@ class Role(StrEnum):
 
 def role_of(chart: ChartSession, issuer: Issuer) -> Role:
     """Return the role of the person of a chart as the settings name it; who isn't named is a clinician."""
-    fhir_user = chart.person.fhir_user if chart.person else ""
-    if not fhir_user:
-        return Role.CLINICIAN
-    names = {fhir_user, f"{issuer.iss}/{fhir_user}"}
+    names = _names(chart, issuer)
     named = ((Role.AUDITOR, issuer.auditors), (Role.CDI, issuer.cdi), (Role.CODER, issuer.coders))  # who is named twice gets the narrower role
     return next((role for role, people in named if names & people), Role.CLINICIAN)
+
+
+def owns_pilot(chart: ChartSession, issuer: Issuer) -> bool:
+    """Return True for who is named to see the pilot's figures, whatever else their role."""
+    return bool(_names(chart, issuer) & issuer.pilot_owners)
+
+
+def _names(chart: ChartSession, issuer: Issuer) -> set[str]:
+    """Return the references by which the settings can name the person of a chart; none where the EHR doesn't say who it is."""
+    fhir_user = chart.person.fhir_user if chart.person else ""
+    return {fhir_user, f"{issuer.iss}/{fhir_user}"} if fhir_user else set()
 
 
 def speaks_of_payment(text: str) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from smart_app.errors import ConfigurationError, LaunchRefused
+from smart_app.straight_through import StraightThrough, read_rules
 
 # What the review reads. v2 syntax; `offline_access` is left out on purpose: the app works beside an open chart.
 DEFAULT_SCOPES = (
@@ -22,7 +23,17 @@ DEFAULT_SCOPES = (
 
 
 # What is written on a person's word. Asked for only where the EHR is set to take it ("writes"): an EHR may refuse a launch for a scope it doesn't know.
-WRITE_SCOPES = ("patient/Condition.cu", "patient/Provenance.c", "patient/Communication.c", "patient/Task.c")
+WRITE_SCOPES = (
+    "patient/Condition.cu",
+    "patient/Provenance.c",
+    "patient/Communication.c",
+    "patient/Task.c",
+    "patient/QuestionnaireResponse.c",
+    "patient/Claim.cu",
+)
+
+
+LEAST_CELL = 11  # CMS Cell Size Suppression Policy: no cell of 1 to 10 patients
 
 
 class ClientAuth(StrEnum):
@@ -39,8 +50,10 @@ class Issuer:
 
     `frame_ancestors` are the origins that may show the app in a frame. `coders`, `cdi` and `auditors` are the fhirUser
     references ("Practitioner/7") of those roles; everyone else is a clinician. `writes` are the resource types that the EHR
-    takes ("Condition", "Provenance", "Communication" or "Task"); `chart_url` is where the EHR opens a patient's chart, with
-    {patient} and {encounter} in it.
+    takes ("Condition", "Provenance", "Communication" or "Task" for queries, "QuestionnaireResponse" for answers, "Claim" for
+    drafts); `chart_url` is where the EHR opens a patient's chart, with
+    {patient} and {encounter} in it. `pilot_owners` see the figures of the pilot; `second_share` of the finished encounters, 0 to 1,
+    goes to a second coder; `straight_through` are the customer's own rules from the file of that name.
     """
 
     iss: str  # FHIR base URL, without a trailing slash
@@ -56,6 +69,9 @@ class Issuer:
     auditors: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
     chart_url: str | None = None
+    pilot_owners: frozenset[str] = frozenset()
+    second_share: float = 0.0
+    straight_through: StraightThrough | None = None
 
     @property
     def asked_scopes(self) -> str:
@@ -74,7 +90,7 @@ class SmartSettings:
 
     `session_key` is one or several (comma-separated, newest first) Fernet keys that encrypt sessions at rest; without
     it a key is made at start, which suits one process. `private_key` is a file with the app's private JWK, JWK set or
-    PEM keys for private_key_jwt.
+    PEM keys for private_key_jwt. `least_cell` is the least number of patients that a figure of the pilot may stand for.
     """
 
     public_url: str
@@ -84,6 +100,7 @@ class SmartSettings:
     session_minutes: int = 60
     timeout_s: float = 10.0
     database_url: str | None = None
+    least_cell: int = LEAST_CELL
 
     def issuer(self, iss: str) -> Issuer:
         """Return the registered EHR with FHIR base `iss`; raises LaunchRefused for any other."""
@@ -168,6 +185,7 @@ def read_settings(values: Mapping[str, object], *, public_url: str, database_url
         session_minutes=int(_positive(values, "session_minutes", 60)),
         timeout_s=_positive(values, "timeout_s", 10.0),
         database_url=str(values.get("database_url") or "") or database_url,
+        least_cell=_least_cell(values.get("least_cell", LEAST_CELL)),
     )
 
 
@@ -205,6 +223,9 @@ def read_issuer(entry: Mapping[str, object]) -> Issuer:
         auditors=frozenset(_strings(values.get("auditors"))),
         writes=_writes(values.get("writes")),
         chart_url=_chart_url(values.get("chart_url")),
+        pilot_owners=frozenset(_strings(values.get("pilot_owners"))),
+        second_share=_share(values.get("second_share", 0.0)),
+        straight_through=read_rules(Path(str(values["straight_through"]))) if values.get("straight_through") else None,
     )
 
 
@@ -223,6 +244,22 @@ def _chart_url(value: object) -> str | None:
     if not is_safe_url(url.replace("{patient}", "p").replace("{encounter}", "e")) or "{patient}" not in url:
         raise _wrong("chart_url", "must be an https URL with {patient} in it, such as https://ehr.example.org/chart/{patient}")
     return url
+
+
+def _least_cell(value: object) -> int:
+    if not str(value).isdecimal() or not LEAST_CELL <= int(str(value)) <= 1000:
+        raise _wrong("least_cell", f"must be a whole number from {LEAST_CELL} to 1000")
+    return int(str(value))
+
+
+def _share(value: object) -> float:
+    try:
+        share = float(str(value))
+    except ValueError as error:
+        raise _wrong("second_share", "must be a number from 0 to 1") from error
+    if not 0 <= share <= 1:
+        raise _wrong("second_share", "must be a number from 0 to 1, such as 0.05")
+    return share
 
 
 def _positive(values: Mapping[str, object], field: str, default: float) -> float:

@@ -14,8 +14,8 @@ from fhir_mappers.record import EncounterRecord
 from smart_app.arrangement import POA, Arrangement
 from smart_app.charts import Document
 from smart_app.decisions import REASONS, Action, Decision
-from smart_app.forms import suggested
 from smart_app.outbox import Act, Item, State
+from smart_app.review_facts import suggested
 
 _EXTERNAL = re.compile(r"^[VWXY]")
 _GROUPS = {"diagnosis": 0, "procedure": 1, "supply": 2}

@@ -20,11 +20,13 @@ from smart_app.charts import Chart, added_notes, fetch, find_review, new_review,
 from smart_app.decisions import REASONS
 from smart_app.door import actor_of, check_form, document_of, failure, open_chart, place_of, wants_json
 from smart_app.errors import LaunchRefused, SessionLost, SmartError
-from smart_app.forms import read_wish, release_of, suggested, told
+from smart_app.forms import read_wish, release_of, told
 from smart_app.modelcard import ModelCard, card_json, model_card
 from smart_app.page import build
 from smart_app.query_views import add_queries, asked_before, last_steps
-from smart_app.roles import role_of
+from smart_app.pilot import add_pilot
+from smart_app.review_facts import suggested
+from smart_app.roles import owns_pilot, role_of
 from smart_app.security import protect
 from smart_app.services import Services
 from smart_app.session import ChartSession
@@ -49,6 +51,7 @@ def blueprint(services: Services) -> Blueprint:
     add_worklist(routes, services)
     _add_protection(routes, services)
     routes.app_template_global("smart_asset")(asset)
+    add_pilot(routes, services)
     return routes
 
 
@@ -155,6 +158,7 @@ def _add_review(routes: Blueprint, services: Services) -> None:
                 work=services.assignments.standing(place),
             )
         )
+                owns_pilot=owns_pilot(session, issuer),
 
     @routes.get("/review/<chart_id>/style.css")
     def style(chart_id: str) -> Response:

@@ -17,7 +17,7 @@ from cds_service.store import Cipher
 from cds_service.store.schema import ReviewRow
 from smart_app.assignment import Standing
 from smart_app.decisions import Decision
-from smart_app.forms import suggested
+from smart_app.review_facts import suggested
 
 _MOST = 500  # encounters that are listed
 

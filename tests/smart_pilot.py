@@ -1,0 +1,120 @@
+"""A store filled with the work of a pilot: synthetic encounters of two months, decided, queried, and told about by cards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cds_service.audit import Event, Kind
+from cds_service.audit.chain import append
+from cds_service.store import CardIssued, Feedback, ReviewStore, writing
+from smart_app.arrangement import Place
+from smart_app.assignment import Assignments, Move
+from smart_app.decisions import Action, Actor, Decisions, Subject
+from smart_app.queries import QuerySteps, Step
+
+ICD = "http://hl7.org/fhir/sid/icd-10-cm"
+TITLES = {"E11.22": "Type 2 diabetes with diabetic CKD", "I10": "Essential (primary) hypertension", "N18.31": "CKD, stage 3a", "Q99.9": "A rare thing"}
+CODER, CLINICIAN = Actor("Practitioner/7", "Ada Coder", "coder"), Actor("Practitioner/12", None, "clinician")
+
+
+@dataclass
+class Pilot:
+    """Fills the store, one encounter after another."""
+
+    store: ReviewStore
+    tenant: str = "default"
+
+    def __post_init__(self) -> None:
+        self.now = datetime(2026, 9, 1, 8, tzinfo=UTC)
+        self.decisions = Decisions(self.store.engine, clock=lambda: self.now)
+        self.queries = QuerySteps(self.store.engine, self.store.cipher, clock=lambda: self.now)
+        self.assignments = Assignments(self.store.engine, clock=lambda: self.now)
+
+    def review(self, number: int, codes: Sequence[tuple[str, float]], *, findings: Sequence[Sequence[str]] = (), **more: Any) -> dict[str, Any]:
+        """Keep a review of encounter `number`, made now, and return it."""
+        diagnoses = [{"code": c, "system": ICD, "display": TITLES[c], "confidence": p, "billable": True, "evidence": [], "rationale": []} for c, p in codes]
+        document = {
+            "id": f"review-{number}",
+            "created": self.now.isoformat(),
+            "patient": f"Patient/p{number}",
+            "encounter": f"Encounter/e{number}",
+            "setting": "outpatient",
+            "codeSets": [{"system": ICD, "version": "2026-04-01", "effectiveFrom": "2026-04-01"}],
+            "model": {"name": "scripted", "version": "1.0", "sha256": "0" * 64},
+            "diagnoses": diagnoses,
+            "procedures": [],
+            "supplies": [],
+            "notCoded": [],
+            "queries": [],
+            "claimFindings": [{"edit": "excludes1", "codes": list(pair), "severity": "critical"} for pair in findings],
+            "coverage": {"notesRead": ["DocumentReference/1"], "notesSkipped": []},
+            "timingMs": {"reading": 100.0 + number},
+            **more,
+        }
+        cards = [CardIssued(f"card-{number}", "coding-review", "Code", {f"s-{number}": codes[0][0]})]
+        self.store.keep(self.tenant, document, cards)
+        return document
+
+    def open(self, number: int, actor: Actor = CODER) -> None:
+        """Let the audit have it that the page was shown to a person now."""
+        event = Event(Kind.READ, self.tenant, "smart", actor.user, f"p{number}", f"Review/review-{number}")
+        with writing(self.store.engine).begin() as connection:
+            append(connection, event, now=self.now)
+
+    def place(self, number: int) -> Place:
+        """Return whose encounter it is."""
+        return Place(self.tenant, f"Patient/p{number}", f"Encounter/e{number}")
+
+    def decide(self, number: int, code: str, action: Action, *, after: str | None = None, reason: str | None = None, actor: Actor = CODER) -> None:
+        """Record a decision now."""
+        place = self.place(number)
+        subject = Subject(self.tenant, f"review-{number}", place.patient, place.encounter, code, ICD, "scripted 1.0", "2026-04-01")
+        self.decisions.record(subject, action, actor, after=after, reason=reason)
+
+    def ask(self, number: int, *, answer_after: timedelta | None) -> None:
+        """Send a query, and answer it later."""
+        self.queries.record(self.place(number), "q", Step.SEND, CODER, review_id=f"review-{number}", seen=0)
+        if answer_after is not None:
+            self.now += answer_after
+            seen = self.queries.history(self.place(number))[-1].id
+            self.queries.record(self.place(number), "q", Step.ANSWER, CLINICIAN, review_id=f"review-{number}", seen=seen, answer="Yes")
+
+    def finish(self, number: int, actor: Actor = CODER) -> None:
+        """Finish an encounter on the work list."""
+        self.assignments.move(self.place(number), Move.FINISH, actor, seen=self.assignments.standing(self.place(number)).id)
+
+    def tell(self, number: int, outcome: str, reason: str | None = None) -> None:
+        """Let the EHR tell what became of the card."""
+        accepted = (f"s-{number}",) if outcome == "accepted" else ()
+        self.store.record_feedback(self.tenant, "coding-review", [Feedback(f"card-{number}", outcome, self.now, accepted, reason_code=reason)])
+
+
+def fill(store: ReviewStore, *, encounters: int = 60) -> Pilot:
+    """Fill a store: one encounter a day from September 2026 on; every fifth rejects a code, later ones a little less often; every fourth asks."""
+    pilot = Pilot(store)
+    start = pilot.now
+    for number in range(encounters):
+        pilot.now = start + timedelta(days=number)
+        rare = [("Q99.9", 0.55)] if number % 15 == 0 else []
+        pilot.review(number, [("E11.22", 0.96), ("I10", 0.9), ("N18.31", 0.8), *rare], findings=[("I10", "N18.31")] if number % 2 else [])
+        pilot.open(number)
+        pilot.now += timedelta(seconds=40)
+        pilot.decide(number, "E11.22", Action.ACCEPT)
+        pilot.now += timedelta(seconds=50)
+        rejected = number % (3 if number < 30 else 4) == 0
+        pilot.decide(number, "I10", Action.REJECT if rejected else Action.ACCEPT, reason="other-code" if rejected else None)
+        if number % 7 == 0:
+            pilot.decide(number, "N18.31", Action.CHANGE, after="N18.32", reason="not-supported")
+        elif number % 10:
+            pilot.decide(number, "N18.31", Action.ACCEPT)
+        if rare:
+            pilot.decide(number, "Q99.9", Action.REJECT, reason="not-current")
+        if number % 4 == 0:
+            pilot.ask(number, answer_after=timedelta(hours=5) if number % 8 == 0 else None)
+        pilot.finish(number)
+        if number % 3 == 0:
+            pilot.tell(number, "accepted" if number % 6 else "overridden", None if number % 6 else "notsupported")
+    return pilot
