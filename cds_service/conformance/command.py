@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cds_service.conformance.report import Result, Verdict, counted, run
+from cds_service.conformance import run
+from cds_service.conformance.report import told
 from cds_service.conformance.stage import Stage
 from cds_service.simulate import Chart, Ehr, sample_chart
 from cds_service.simulate.command import signer_of
-
-_MARKS = {Verdict.PASS: "ok  ", Verdict.WARN: "warn", Verdict.FAIL: "FAIL", Verdict.SKIP: "skip"}
 
 
 @click.command()
@@ -41,22 +38,6 @@ def conformance(url: str, **given: Any) -> None:
     ehr = Ehr(url, signer_of(given["issuer"], given["key_file"], given["jku"], given["tenant"]), audience=given["audience"])
     stage = Stage(ehr, chart, fhir_port=given["fhir_port"] or 0, cors_origin=given["cors_origin"])
     stage.reachable_fhir = bool(given["fhir_port"]) or (stage.on_this_machine and ehr.signer is None)
-    results: list[Result] = []
     with contextlib.closing(ehr):
-        for result in run(stage, given["only"]):
-            results.append(result)
-            if not given["as_json"]:
-                _show(result)
-    counts = counted(results)
-    if given["as_json"]:
-        told = {"service": ehr.base_url, "time": datetime.now(UTC).isoformat(timespec="seconds"), "counts": counts, "lines": [r.as_json() for r in results]}
-        click.echo(json.dumps(told, indent=2))
-    else:
-        click.echo(", ".join(f"{number} {verdict}" for verdict, number in counts.items()))
-    click.get_current_context().exit(1 if counts["fail"] or (given["strict"] and counts["warn"]) else 0)
-
-
-def _show(result: Result) -> None:
-    click.echo(f"{_MARKS[result.verdict]}  {result.line.id:<4} {result.line.level.value:<6} {result.line.words}")
-    for problem in result.problems:
-        click.echo(f"                   {problem}")
+        status = told(run(stage, given["only"]), ehr.base_url, as_json=given["as_json"], strict=given["strict"])
+    click.get_current_context().exit(status)
