@@ -15,7 +15,7 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from cds_service.audit import AuditKey, AuditTrail, Event, Kind
-from cds_service.audit.inputs import basis, document_hash, inputs_of
+from cds_service.audit.inputs import basis, document_hash, inputs_of, rules_hash
 from cds_service.backlog import Backlog, Calls
 from cds_service.codesets import AtHand, Renewal, additions
 from cds_service.config import Settings
@@ -167,13 +167,14 @@ class Application:
     def __init__(self, settings: Settings, coder: Coder, knowledge: Knowledge, store: ReviewStore, *, shadow: Coder | None = None) -> None:
         """Put the parts together; a `shadow` engine reads after the answers, to be compared."""
         self.settings = settings
+        rules_hash()  # what answers are audited with is what was loaded, not what lies in the folder later
         self.store = store
         self.reviewer = Reviewer(coder, knowledge, recent=RecentReadings(seconds=settings.remember_minutes * 60))
         self.audit = AuditTrail(store.engine, AuditKey.load(store.engine, settings.audit_key))
         self.admission = Admission(settings.workers, settings.waiting)
         self._reviews: Recent[CodingReview] = Recent(most=_REVIEWS, seconds=settings.remember_minutes * 60)
         self.calls = Calls()
-        self._backlog = Backlog(lambda note, pause: self.reviewer.read_ahead(note, pause), self.calls) if settings.remember_minutes else None
+        self._backlog = Backlog(self._read_ahead, self.calls) if settings.remember_minutes else None
         still = threading.Event()
         self.shadow = Shadow(self._shadowed(shadow), lambda: self.calls.wait_for_none(still)) if shadow else None
         hand = AtHand(settings.data)
@@ -227,24 +228,24 @@ class Application:
         """The execution provider of the model: "CPUExecutionProvider" or "CUDAExecutionProvider"."""
         return self.coder.model.provider
 
-    def review(self, record: EncounterRecord, *, deadline: float | None = None) -> CodingReview:
-        """Return the review of a record; see `Reviewer.review`. What there was no time for is read afterwards and remembered.
+    def review(self, record: EncounterRecord, *, tenant: str, deadline: float | None = None) -> CodingReview:
+        """Return the review of a record of a tenant; see `Reviewer.review`. What there was no time for is read afterwards and remembered.
 
-        The same record on the same day has the same review: a whole one is remembered, and given again under a new id.
+        The same record of the same tenant on the same day has the same review: a whole one is remembered, and given again under a new id.
         """
         self.renewal.look()
         began = time.perf_counter()
-        key = f"{inputs_of(record).record} {self.reviewer.now().date()}".encode()
+        key = f"{inputs_of(record).record} {self.reviewer.now().date()} {tenant}".encode()
         reviews = self._reviews  # a review begun before a renewal isn't remembered after it
         if (known := reviews.get(key)) is not None:
             took = (("reading", round((time.perf_counter() - began) * 1000, 1)),)
             return replace(known, id=str(uuid4()), created=self.reviewer.now(), timing_ms=took)
         late: list[Note] = []
         with self.calls.one():  # not every review is made within a request
-            made = self.reviewer.review(record, deadline=deadline, later=late.append)
+            made = self._reviewer_of(tenant).review(record, deadline=deadline, later=late.append)
         if self._backlog is not None:
             for note in late:
-                self._backlog.add(note)
+                self._backlog.add(note, tenant)
         if not late:
             reviews.put(key, made)
             if self.shadow:  # a review cut short would be compared with a whole one
@@ -254,6 +255,13 @@ class Application:
     def _shadowed(self, coder: Coder) -> Callable[[EncounterRecord], CodingReview]:
         nothing = RecentReadings(seconds=0)
         return lambda record: replace(self.reviewer, coder=coder, recent=nothing).review(record)
+
+    def _reviewer_of(self, tenant: str) -> Reviewer:
+        reviewer = self.reviewer
+        return replace(reviewer, recent=reviewer.recent.of(tenant))
+
+    def _read_ahead(self, note: Note, tenant: str, pause: Callable[[], object]) -> None:
+        self._reviewer_of(tenant).read_ahead(note, pause)
 
     def waiting_notes(self) -> int:
         """Return how many notes wait to be read afterwards."""

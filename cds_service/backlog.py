@@ -60,31 +60,31 @@ class Backlog:
     """Notes waiting to be read, one at a time. When more than `most` wait, further ones are let go: calls come first.
 
     Args:
-        read: reads a note, and calls its second argument between small pieces of the work: that waits while a call is in progress.
+        read: reads a note of a tenant, and calls its third argument between small pieces of the work: that waits while a call is in progress.
         calls: the calls that come first.
         most: how many notes may wait.
     """
 
-    def __init__(self, read: Callable[[Note, Callable[[], None]], object], calls: Calls, *, most: int = 16) -> None:
+    def __init__(self, read: Callable[[Note, str, Callable[[], None]], object], calls: Calls, *, most: int = 16) -> None:
         self._read = read
         self._calls = calls
         self._most = most
-        self._waiting: set[str] = set()
+        self._waiting: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="backlog")
 
-    def add(self, note: Note) -> bool:
-        """Have a note read later. Returns False where it waits already or is too long, too many wait, or the backlog is closed."""
-        key = note.text
-        if len(key) > LONGEST:
+    def add(self, note: Note, tenant: str) -> bool:
+        """Have a note of a tenant read later. Returns False where it waits already or is too long, too many wait, or the backlog is closed."""
+        key = (tenant, note.text)
+        if len(note.text) > LONGEST:
             return False
         with self._lock:
             if key in self._waiting or len(self._waiting) >= self._most:
                 return False
             self._waiting.add(key)
         try:
-            self._worker.submit(self._work, note)
+            self._worker.submit(self._work, note, tenant)
         except RuntimeError:  # closed
             self._waiting.discard(key)
             return False
@@ -100,17 +100,17 @@ class Backlog:
         self._calls.wake()
         self._worker.shutdown(wait=True, cancel_futures=True)
 
-    def _work(self, note: Note) -> None:
+    def _work(self, note: Note, tenant: str) -> None:
         try:
             self._give_way()
-            self._read(note, self._give_way)
+            self._read(note, tenant, self._give_way)
         except _ClosedError:
             pass
         except Exception as error:  # noqa: BLE001 - nobody waits for the result; the next call will meet the same error and tell it
             _LOG.error("note not read afterwards", extra={"fields": told_of(error)})
         finally:
             with self._lock:
-                self._waiting.discard(note.text)
+                self._waiting.discard((tenant, note.text))
 
     def _give_way(self) -> None:
         """Wait while any call is in progress. Raises _ClosedError where the backlog is closed."""

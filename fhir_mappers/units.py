@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import pint
@@ -63,7 +63,7 @@ _SPELLINGS = {
 }  # fmt: skip
 # For tests that `analytes` doesn't list: one unit for each kind of quantity.
 _BY_KIND = ("Cel", "mm[Hg]", "mg/dL", "mmol/L", "U/L", "m[IU]/L", "10*3/uL", "/min", "mL/min", "kg", "cm", "kg/m2")
-_LOCK = Lock()
+_LOCK = RLock()  # the registry defines units with prefixes while it parses, so threads take turns
 _UNITLESS = frozenset({"1", "[pH]", "{score}"})
 _TERM = re.compile(r"([^\d+-].*?|10[*^]\d*|1)?([+-]?\d+)?")
 _IFCC = ("4548-4", "17856-6", "4549-2", "59261-8")
@@ -108,6 +108,11 @@ def _rounded(value: float) -> float:
 @lru_cache(maxsize=2048)
 def _line(source: str, target: str, analyte: Analyte | None) -> tuple[float, float] | None:
     """Return slope and intercept of the conversion, or None where there is none."""
+    with _LOCK:
+        return _conversion(source, target, analyte)
+
+
+def _conversion(source: str, target: str, analyte: Analyte | None) -> tuple[float, float] | None:
     given, wanted = _unit(source), _unit(target)
     if given is None or wanted is None:
         return None
@@ -169,7 +174,8 @@ def _unit(code: str) -> Any:
                 return None
             words.append(f"({found}) ** -1" if number else f"({found})")
     try:
-        return _registry().parse_units(" * ".join(words))
+        with _LOCK:
+            return _registry().parse_units(" * ".join(words))
     except (pint.errors.PintError, ValueError, AttributeError, TypeError):
         return None
 

@@ -77,7 +77,7 @@ class Reviewer(Protocol):
     def store(self) -> Store:
         """The service's store."""
 
-    def review(self, record: EncounterRecord, *, deadline: float | None = None) -> CodingReview:
+    def review(self, record: EncounterRecord, *, tenant: str, deadline: float | None = None) -> CodingReview:
         """Read the notes of a record and return the review."""
 
     def keep(self, tenant: str, document: Document, *, record: EncounterRecord | None = None, client: str | None = None, user: str | None = None) -> None:
@@ -172,7 +172,7 @@ def find_review(service: Reviewer, chart: ChartSession, issuer: Issuer) -> tuple
 
 def new_review(service: Reviewer, record: EncounterRecord, tenant: str, user: str) -> Document:
     """Run the review on a record for a person, keep it without words, and return what is kept."""
-    document = to_document(service.review(record, deadline=time.monotonic() + _REVIEW_S))
+    document = to_document(service.review(record, tenant=tenant, deadline=time.monotonic() + _REVIEW_S))
     service.keep(tenant, document, record=record, client="smart", user=user)
     return without_text(document)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, delete
 from sqlalchemy.exc import IntegrityError
@@ -15,6 +15,7 @@ from cds_service.access.schema import AccessTokenRow, UsedTokenRow
 from cds_service.store import writing
 
 _CLEAN_S = 60.0  # between two removals of what has expired
+_LONGER = timedelta(days=1)  # kept beyond that: a clock that jumps ahead and comes back must not let a used token in again
 
 
 class UsedTokens:
@@ -47,4 +48,4 @@ class UsedTokens:
         now = datetime.now(UTC).replace(tzinfo=None)
         with self._sessions.begin() as session:
             for table in (UsedTokenRow, AccessTokenRow):
-                session.execute(delete(table).where(table.expires < now))
+                session.execute(delete(table).where(table.expires < now - _LONGER))

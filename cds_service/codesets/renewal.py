@@ -41,7 +41,11 @@ class Renewal:
             return
         try:
             self._next = self._clock() + self._every
-            stamp = self._stamp()
+            try:
+                stamp = self._stamp()
+            except OSError as error:  # the folder is being changed in this very moment, or can't be read: the next look will show
+                _LOG.error("code sets not looked at", extra={"fields": told_of(error)})
+                return
             if stamp == self._seen or (self._thread is not None and self._thread.is_alive()):
                 return
             self._seen = stamp

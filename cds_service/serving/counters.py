@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import struct
+import time
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, values
+from prometheus_client import CollectorRegistry, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+_TRIES, _PAUSE_S = 5, 0.02
 
 
 def share(folder: Path) -> None:
@@ -17,13 +20,20 @@ def share(folder: Path) -> None:
     values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
 
 
-def shared() -> CollectorRegistry | None:
-    """Return a registry that sums over all processes; None where there is only this one."""
+def exposition() -> bytes:
+    """Return the sum over all processes in Prometheus' text format; empty where there is only this process."""
     if _VARIABLE not in os.environ:
-        return None
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return registry
+        return b""
+    for left in reversed(range(_TRIES)):
+        try:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            return generate_latest(registry)
+        except (OSError, ValueError, struct.error):  # a file that another process, or thread, was making or removing in that very moment
+            if not left:
+                raise
+            time.sleep(_PAUSE_S)
+    return b""
 
 
 def forget(pid: int) -> None:

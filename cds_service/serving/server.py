@@ -32,6 +32,7 @@ _GRACE_S = 30  # for calls in progress at a stop or a reload
 _SPARE = 8  # threads beyond capacity and waiting, so that a refusal or /healthz is quick
 _SLOW_S = 20  # longest silence of a caller in the middle of its request
 _SLOTS = 4096
+_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a folder in memory, where there is one
 
 
 def serve(settings: Callable[[], Settings], load: Callable[[Settings], tuple[Any, Callable[[], None]]], door: socket.socket) -> None:
@@ -45,7 +46,7 @@ def serve(settings: Callable[[], Settings], load: Callable[[Settings], tuple[Any
     Raises:
         SystemExit: at the end, with the status.
     """
-    folder = Path(tempfile.mkdtemp(prefix="marginalia-metrics-"))
+    folder = Path(tempfile.mkdtemp(prefix="marginalia-metrics-", dir=_MEMORY))  # mapped files: on a full disk a write would end the process
     counters.share(folder)
     try:
         _Service(settings, load, door).run()
@@ -181,7 +182,7 @@ class _Service(BaseApplication):  # type: ignore[misc]
             "keepalive": 30,
             "logger_class": _Log,
             "proc_name": "marginalia",
-            "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108 - a heartbeat file, in memory
+            "worker_tmp_dir": _MEMORY,  # a heartbeat file
             "control_socket_disable": True,
             "child_exit": lambda _server, worker: counters.forget(worker.pid),
         }.items():

@@ -39,7 +39,11 @@ class Shadow:
                 self.counts["skipped"] += 1
                 return
             self._waiting += 1
-        self._worker.submit(self._work, record, current)
+        try:
+            self._worker.submit(self._work, record, current)
+        except RuntimeError:  # closed: a call that was in progress at the end
+            with self._lock:
+                self._waiting -= 1
 
     def close(self) -> None:
         """Drop what waits; a comparison in progress is finished."""

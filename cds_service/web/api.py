@@ -23,7 +23,7 @@ def blueprint(application: Application, metrics: Metrics) -> Blueprint:
         client = calling_client(settings)
         hold(application.admission, client, g.arrival + settings.api_budget_ms / 4000)
         record = read_input(json_body(), today=application.reviewer.now().date())
-        found = application.review(record, deadline=g.arrival + settings.api_budget_ms / 1000)
+        found = application.review(record, tenant=client.tenant, deadline=g.arrival + settings.api_budget_ms / 1000)
         document = to_document(found)
         application.keep(client.tenant, document, record=record, client=client.name)
         metrics.count_notes(found)

@@ -55,7 +55,7 @@ def blueprint(application: Application, registry: Registry, metrics: Metrics) ->
         session = outgoing().to_fhir(client)
         record = complete(service, asked, client, open_mode=settings.open, until=fetched_by, answer_by=answer_by, session=session)
         deadline = max(answer_by, time.monotonic() + _LEAST_READING_S)
-        review = application.review(record, deadline=deadline)
+        review = application.review(record, tenant=client.tenant, deadline=deadline)
         finding = Finding(asked, record, review, application.coder.read)
         cards = with_coverage(service.draw(finding), finding)
         issued = [_issued(c, service) for c in cards]

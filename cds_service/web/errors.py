@@ -5,6 +5,7 @@ No answer holds a stack trace, note text or a token. A 401 is bare (J8).
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from dataclasses import dataclass
@@ -119,8 +120,19 @@ def _store(error: SQLAlchemyError) -> Response:
 def _defect(error: Exception) -> Response:
     if isinstance(error, BlockingIOError | ConnectionError):  # the caller fell silent, or went away, in the middle of its body
         return _answer(Problem(408, "http.408", "The request didn't arrive in time.", "Send it again.", issue="timeout"))
+    if is_out_of_memory(error):
+        _LOG.error("out of memory", extra={"fields": told_of(error)})
+        remedy = "Call again; if it stays, send fewer or shorter notes, or give the service more memory."
+        return _answer(Problem(503, "memory", "The service has no memory for this call now.", remedy, issue="throttled"))
     _LOG.error("defect", extra={"fields": told_of(error)})
     return _answer(Problem(500, "internal", "The service failed.", "Try again; if it stays, tell the operator the time of the call."))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory ran out: Python's own, the system's, or ONNX Runtime's, which has no type for it."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    return type(error).__module__.startswith("onnxruntime") and "alloc" in str(error)
 
 
 def _answer(problem: Problem) -> Response:

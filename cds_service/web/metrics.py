@@ -35,7 +35,7 @@ class Metrics:
             ("marginalia_calls_waiting", "Calls that wait for a place now.", lambda: application.admission.waiting),
             ("marginalia_calls_capacity", "Calls that can work at the same time.", lambda: application.admission.capacity),
             ("marginalia_backlog_notes", "Notes that wait to be read afterwards.", application.waiting_notes),
-            ("marginalia_readings_remembered", "Readings of notes in memory.", application.reviewer.recent.count),
+            ("marginalia_readings_remembered", "Readings of notes in memory.", lambda: application.reviewer.recent.count()),
             ("marginalia_resident_bytes", "Resident memory.", resident_bytes),
         ):
             self._now.append((Gauge(name, words, registry=self._registry, multiprocess_mode="livesum"), look))
@@ -64,7 +64,7 @@ class Metrics:
         self.look()
         with contextlib.suppress(SQLAlchemyError):  # /readyz tells that the database is gone; the other numbers are wanted then most
             self._audited.set(self._application.audit.length())
-        return generate_latest(counters.shared() or self._registry)
+        return counters.exposition() or generate_latest(self._registry)
 
     def look(self) -> None:
         """Take down how things stand in this process now."""

@@ -16,6 +16,10 @@ from cds_service.web.openapi import openapi
 def blueprint(application: Application, metrics: Metrics) -> Blueprint:
     """Return the routes of operation."""
     routes = Blueprint("operations", __name__)
+    # Read once, at the start: what is shown is of the program that runs, also while another one is being installed in its place.
+    described = openapi(application.settings.public_url)
+    card = _file("onnx_models", "artefacts/MODEL_CARD.md")
+    picture = _file("cds_service.web", "icon.png")
 
     @routes.get("/healthz")
     def healthz() -> Response:
@@ -39,20 +43,23 @@ def blueprint(application: Application, metrics: Metrics) -> Blueprint:
 
     @routes.get("/openapi.json")
     def openapi_document() -> Response:
-        return jsonify(openapi(application.settings.public_url))
+        return jsonify(described)
 
     @routes.get("/model-card")
     def model_card() -> Response:
-        card = resources.files("onnx_models") / "artefacts" / "MODEL_CARD.md"
-        if not card.is_file():
+        if card is None:
             raise NotFoundError("The model has no card.", "Build the artefacts with `marginalia train`.")
         # A browser shows plain text and would download Markdown.
         wanted = request.accept_mimetypes.best_match(["text/plain", "text/markdown"], default="text/plain")
-        return Response(card.read_text(encoding="utf-8"), content_type=f"{wanted}; charset=utf-8")
+        return Response(card, content_type=f"{wanted}; charset=utf-8")
 
     @routes.get("/icon.png")
     def icon() -> Response:
-        picture = resources.files("cds_service.web") / "icon.png"
-        return Response(picture.read_bytes(), content_type="image/png", headers={"Cache-Control": "public, max-age=86400"})
+        return Response(picture, content_type="image/png", headers={"Cache-Control": "public, max-age=86400"})
 
     return routes
+
+
+def _file(package: str, path: str) -> bytes | None:
+    file = resources.files(package) / path
+    return file.read_bytes() if file.is_file() else None

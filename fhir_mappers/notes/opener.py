@@ -122,11 +122,15 @@ class _Openers:
     def open(self, data: bytes, content_type: str, seconds: float) -> PlainText:
         with self._lock:
             opener = self._idle.pop() if self._idle else None
-        opener = opener or _Opener()
+        try:
+            opener = opener or _Opener()
+        except OSError as error:  # no memory, or too many processes: the note is left, and named
+            raise BadResource("There is no process to open the document in now.", "Try again later, or send the note as text/plain.") from error
         reply = opener.ask(data, content_type, seconds)
         if reply is None:
             opener.close()
-            self.put_back(_Opener())  # it is there when the next document comes
+            with suppress(OSError):
+                self.put_back(_Opener())  # it is there when the next document comes
             raise BadResource("The document takes too much time or memory to open.", "Send the note as text/plain.")
         self.put_back(opener)
         if "error" in reply:

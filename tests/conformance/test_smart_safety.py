@@ -181,7 +181,7 @@ def test_l18_without_a_named_frame_there_is_none(tmp_path: Path, ehr: Ehr) -> No
 def keep_review(stage: Stage, patient: str = PATIENT, encounter: str = ENCOUNTER, tenant: str = "default") -> str:
     """Keep a review as a hook does and return its id."""
     record = read_resources(chart_resources(NOTE, patient, encounter).values(), patient_id=patient, encounter_id=encounter)
-    review = stage.application.review(record)
+    review = stage.application.review(record, tenant="default")
     stage.store.keep(tenant, without_text(to_document(review)))
     return review.id
 

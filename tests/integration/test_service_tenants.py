@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -107,3 +108,26 @@ def test_metrics_and_logs_tell_tenants_apart(web: FlaskClient, hook_call: Call, 
     assert clients == ["north-ehr", "south-ehr"]
     page = web.get("/metrics").text
     assert not any(word in page for word in ("north", "south", "Patient", "Practitioner"))
+
+
+def test_the_memory_of_recent_work_is_apart(application_of_two: Application, web: FlaskClient, hook_call: Call) -> None:
+    """Warm cache: a hospital's second call finds its own review; another hospital's call with the very same chart is read anew, so its time tells nothing."""
+    read: list[int] = []
+    reader = application_of_two.reviewer.coder.read
+
+    class Counting:
+        model = application_of_two.reviewer.coder.model
+
+        def read(self, text: str, **options: Any) -> Any:
+            """Read, and count."""
+            read.append(len(text))
+            return reader(text, **options)
+
+    application_of_two.reviewer = replace(application_of_two.reviewer, coder=Counting())
+    chart = hook_call()
+    counts = []
+    for hospital in (NORTH, NORTH, SOUTH, SOUTH, NORTH):
+        assert fire(web, hospital, chart).status_code == 200
+        counts.append(len(read))
+    assert counts == [counts[0], counts[0], 2 * counts[0], 2 * counts[0], 2 * counts[0]]
+    assert counts[0] > 0

@@ -23,7 +23,7 @@ PAYMENT = re.compile(r"HCC|DRG|CC/MCC|reimburse|denial|denied claim|risk adjust|
 def keep(stage: Stage, **changes: Any) -> dict[str, Any]:
     """Keep a review with some of its parts replaced, and return it."""
     record = read_resources(chart_resources().values(), patient_id=PATIENT, encounter_id=ENCOUNTER)
-    document = without_text(to_document(stage.application.review(record))) | changes
+    document = without_text(to_document(stage.application.review(record, tenant="default"))) | changes
     stage.store.keep("default", document)
     return document
 

@@ -24,8 +24,8 @@ def test_notes_are_read_in_order() -> None:
     """What is added is read, one after the other."""
     read: list[str] = []
     done = threading.Event()
-    backlog = Backlog(lambda n, _: read.append(n.text) or (n.text == "c" and done.set()), Calls())
-    assert [backlog.add(note(t)) for t in ("a", "b", "c")] == [True, True, True]
+    backlog = Backlog(lambda n, _tenant, _pause: read.append(n.text) or (n.text == "c" and done.set()), Calls())
+    assert [backlog.add(note(t), "north") for t in ("a", "b", "c")] == [True, True, True]
     assert done.wait(10)
     backlog.close()
     assert read == ["a", "b", "c"]
@@ -35,16 +35,27 @@ def test_bounded_and_once() -> None:
     """A note that waits already isn't added again, and beyond the bound none is: calls come first."""
     go = threading.Event()
     backlog = Backlog(lambda *_: go.wait(10), Calls(), most=2)
-    assert [backlog.add(note(t)) for t in ("a", "a", "b", "c")] == [True, False, True, False]
+    assert [backlog.add(note(t), "north") for t in ("a", "a", "b", "c")] == [True, False, True, False]
     go.set()
     backlog.close()
-    assert backlog.add(note("d")) is False
+    assert backlog.add(note("d"), "north") is False
+
+
+def test_tenants_wait_apart() -> None:
+    """The same note of two tenants waits twice, and is read for each."""
+    read: list[str] = []
+    done = threading.Event()
+    backlog = Backlog(lambda _note, tenant, _pause: read.append(tenant) or (tenant == "south" and done.set()), Calls())
+    assert [backlog.add(note("a"), tenant) for tenant in ("north", "south")] == [True, True]
+    assert done.wait(10)
+    backlog.close()
+    assert read == ["north", "south"]
 
 
 def test_long_documents_are_let_go() -> None:
     """The end of the process waits for the note in hand, so none is long."""
     backlog = Backlog(lambda *_: None, Calls())
-    assert backlog.add(note("x" * (LONGEST + 1))) is False
+    assert backlog.add(note("x" * (LONGEST + 1)), "north") is False
     backlog.close()
 
 
@@ -54,7 +65,7 @@ def test_no_note_is_begun_during_a_call() -> None:
     backlog = Backlog(lambda *_: begun.set(), calls)
     with calls.one():
         with calls.one():
-            backlog.add(note("a"))
+            backlog.add(note("a"), "north")
             assert not begun.wait(A_MOMENT)
         assert not begun.wait(A_MOMENT)
     assert begun.wait(10)
@@ -65,7 +76,7 @@ def test_a_note_in_hand_stands_still_during_a_call() -> None:
     """A call that comes in the middle of a note isn't slowed by the rest of it: the next piece is read after the call."""
     calls, in_hand, call_began, resumed = Calls(), threading.Event(), threading.Event(), threading.Event()
 
-    def read(_: Note, pause: Pause) -> None:
+    def read(_: Note, _tenant: str, pause: Pause) -> None:
         pause()
         in_hand.set()
         call_began.wait(10)
@@ -73,7 +84,7 @@ def test_a_note_in_hand_stands_still_during_a_call() -> None:
         resumed.set()
 
     backlog = Backlog(read, calls)
-    backlog.add(note("a"))
+    backlog.add(note("a"), "north")
     assert in_hand.wait(10)
     with calls.one():
         call_began.set()
@@ -88,7 +99,7 @@ def test_a_call_that_fails_is_counted_out() -> None:
     backlog = Backlog(lambda *_: begun.set(), calls)
     with pytest.raises(ValueError, match="in the call"), calls.one():
         raise ValueError("in the call")
-    backlog.add(note("a"))
+    backlog.add(note("a"), "north")
     assert begun.wait(10)
     backlog.close()
 
@@ -97,7 +108,7 @@ def test_closing_gives_up_the_note_in_hand(caplog: pytest.LogCaptureFixture) -> 
     """The end of the service waits for no note, also where a call is still in progress; and giving up is no error."""
     calls, in_hand, read = Calls(), threading.Event(), []
 
-    def read_two_pieces(n: Note, pause: Pause) -> None:
+    def read_two_pieces(n: Note, _tenant: str, pause: Pause) -> None:
         in_hand.set()
         for piece in range(2):
             calls_began.wait(10)
@@ -106,8 +117,8 @@ def test_closing_gives_up_the_note_in_hand(caplog: pytest.LogCaptureFixture) -> 
 
     calls_began = threading.Event()
     backlog = Backlog(read_two_pieces, calls)
-    backlog.add(note("a"))
-    backlog.add(note("b"))
+    backlog.add(note("a"), "north")
+    backlog.add(note("b"), "north")
     assert in_hand.wait(10)
     with calls.one():
         calls_began.set()
@@ -121,7 +132,7 @@ def test_a_failure_is_logged_without_text(caplog: pytest.LogCaptureFixture) -> N
     read: list[str] = []
     done = threading.Event()
 
-    def fail_first(n: Note, _: Pause) -> None:
+    def fail_first(n: Note, _tenant: str, _: Pause) -> None:
         if n.text == "secret words":
             raise ValueError(n.text)
         read.append(n.text)
@@ -129,8 +140,8 @@ def test_a_failure_is_logged_without_text(caplog: pytest.LogCaptureFixture) -> N
 
     caplog.set_level(logging.ERROR)
     backlog = Backlog(fail_first, Calls())
-    backlog.add(note("secret words"))
-    backlog.add(note("b"))
+    backlog.add(note("secret words"), "north")
+    backlog.add(note("b"), "north")
     assert done.wait(10)
     backlog.close()
     assert read == ["b"]

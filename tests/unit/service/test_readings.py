@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cds_service.readings import RecentReadings
+from cds_service.readings import Recent, RecentReadings
 from onnx_models import NoteReading, Section
 
 READING = NoteReading((), (), (), "en")
@@ -58,3 +58,26 @@ def test_turned_off() -> None:
     recent = RecentReadings(seconds=0)
     recent.keep("text", [], READING)
     assert recent.recall("text", []) is None
+
+
+def test_tenants_are_apart() -> None:
+    """The same note of two tenants is two notes: neither finds what the other's has given. Both count for one bound."""
+    recent = RecentReadings(most=2)
+    north, south = recent.of("north"), recent.of("south")
+    north.keep("text", [], READING)
+    assert north.recall("text", []) is READING
+    assert south.recall("text", []) is None
+    assert recent.recall("text", []) is None
+    for text in ("a", "b"):
+        south.keep(text, [], READING)
+    assert (recent.count(), north.recall("text", [])) == (2, None)
+
+
+def test_bounded_weight() -> None:
+    """The oldest go when all together are too heavy; one that is too heavy alone isn't kept; a key kept again counts once."""
+    recent: Recent[str] = Recent(most=10, seconds=60, weigh=len, heaviest=6)
+    for key, value in ((b"1", "aa"), (b"2", "bbb"), (b"2", "bbb"), (b"3", "cc")):
+        recent.put(key, value)
+    assert [recent.get(k) for k in (b"1", b"2", b"3")] == [None, "bbb", "cc"]
+    recent.put(b"4", "d" * 7)
+    assert recent.count() == 0

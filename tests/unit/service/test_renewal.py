@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cds_service.application import Application
-from cds_service.codesets import AtHand, Choices
+from cds_service.codesets import AtHand, Choices, Renewal
 from cds_service.config import Settings
 from cds_service.encounter_input import record_of_text
 from cds_service.errors import ConfigurationError
@@ -32,7 +32,7 @@ def test_an_imported_year_is_in_force_in_the_running_service(tmp_path: Path) -> 
 
         def codes(day: str) -> set[str]:
             application.renewal.wait()
-            return {d.code for d in application.review(record_of_text(text, today=date(2026, 11, 1), encounter_date=day)).diagnoses}
+            return {d.code for d in application.review(record_of_text(text, today=date(2026, 11, 1), encounter_date=day), tenant="default").diagnoses}
 
         def look() -> None:
             application.renewal._next = 0.0
@@ -60,3 +60,23 @@ def test_the_data_folder_is_a_setting(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="a folder for imported code sets"):
         Settings.load(environ={"MARGINALIA_DATA": str(tmp_path / "file")})
+
+
+def test_a_folder_that_vanishes_while_it_is_looked_at(caplog: pytest.LogCaptureFixture) -> None:
+    """A look that fails disturbs no call: it is told, and the next look sees the change."""
+    answers: list[object] = ["one", FileNotFoundError("payers"), "two"]
+    renewed = []
+
+    def stamp() -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return str(answer)
+
+    renewal = Renewal(stamp, lambda: renewed.append(1), every=0.0)
+    renewal.look()
+    assert "code sets not looked at" in caplog.text
+    assert renewed == []
+    renewal.look()
+    renewal.wait()
+    assert renewed == [1]

@@ -85,3 +85,12 @@ def test_too_many_waiting_are_let_go(make_application: Callable[..., Application
     assert shadow.counts["skipped"] == 4
     gate.set()
     shadow.close()
+
+
+def test_a_chart_after_the_end_is_let_go() -> None:
+    """A call in progress at the end of the process is answered, though nothing is compared any more."""
+    shadow = Shadow(lambda _: pytest.fail("compared"), lambda: None)
+    shadow.close()
+    for _ in range(20):
+        shadow.compare(None, None)  # type: ignore[arg-type]
+    assert shadow.counts["skipped"] == 0
