@@ -156,9 +156,9 @@ def _add_review(routes: Blueprint, services: Services) -> None:
                 poa=POA,
                 styled=address(session.context.style_url, issuer) is not None,
                 work=services.assignments.standing(place),
+                owns_pilot=owns_pilot(session, issuer),
             )
         )
-                owns_pilot=owns_pilot(session, issuer),
 
     @routes.get("/review/<chart_id>/style.css")
     def style(chart_id: str) -> Response:
