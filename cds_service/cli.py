@@ -19,6 +19,7 @@ COMMANDS = {
     "serve": ("cds_service.commands.serve:serve", "Run the service: CDS Hooks, the API and the SMART app."),
     "client": ("cds_service.commands.client:client", "Clients that may call: EHRs and coding systems, and keys of the API."),
     "conformance": ("cds_service.conformance.command:conformance", "Run the CDS Hooks checklist against the service of URL"),
+    "smart-conformance": ("cds_service.smart_conformance.command:smart_conformance", "Run the SMART App Launch checklist against the app of LAUNCH_URL."),
     "simulate": ("cds_service.simulate.command:simulate", "Play an EHR against any CDS service: discovery, hooks, signed tokens, prefetch, feedback."),
     "demo": ("cds_service.demo.command:demo", "Run a FHIR server, an EHR page with an authorisation server, and the service, with synthetic patients."),
     "code": ("cds_service.commands.code:code", "Code the note in FILE, or on standard input where FILE is -."),
