@@ -38,8 +38,8 @@ class Standing:
     at: datetime | None = None
 
 
-class _Row(Base):
-    __tablename__ = "smart_assignment"
+class _Columns(Base):
+    __abstract__ = True
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     tenant: Mapped[str] = mapped_column(String(64))
@@ -54,10 +54,21 @@ class _Row(Base):
     at: Mapped[datetime] = mapped_column(DateTime)
     follows: Mapped[int]
 
-    __table_args__ = (
-        UniqueConstraint("tenant", "patient", "encounter", "follows", name="smart_assignment_one_after_another"),
-        {"info": {"kept_from": "at"}},
-    )
+
+def _arguments(table: str) -> tuple[object, ...]:
+    return (UniqueConstraint("tenant", "patient", "encounter", "follows", name=f"{table}_one_after_another"), {"info": {"kept_from": "at"}})
+
+
+class _Row(_Columns):
+    __tablename__ = "smart_assignment"
+    __table_args__ = _arguments("smart_assignment")
+
+
+class _SecondRow(_Columns):
+    """Who reads an encounter a second time."""
+
+    __tablename__ = "smart_second_assignment"
+    __table_args__ = _arguments("smart_second_assignment")
 
 
 def _change(row: _Row) -> Event:
@@ -68,10 +79,11 @@ audited(_Row, _change)
 
 
 class Assignments:
-    """Keeps assignments. Safe to share between threads."""
+    """Keeps assignments, of the coding itself or of second readings. Safe to share between threads."""
 
-    def __init__(self, engine: Engine, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, engine: Engine, *, second: bool = False, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._make = sessionmaker(engine)
+        self._row: type[_Columns] = _SecondRow if second else _Row
         self._clock = clock
 
     def standing(self, place: Place) -> Standing:
@@ -82,7 +94,7 @@ class Assignments:
     def all(self, tenant: str) -> dict[tuple[str, str], Standing]:
         """Return how the encounters of a tenant stand, by patient and encounter."""
         with self._make() as db:
-            rows = db.scalars(select(_Row).where(_Row.tenant == tenant).order_by(_Row.id))
+            rows = db.scalars(select(self._row).where(self._row.tenant == tenant).order_by(self._row.id))
             return {(row.patient, row.encounter): _told(row) for row in rows}
 
     def move(self, place: Place, move: Move, actor: Actor, *, seen: int) -> Standing:
@@ -93,7 +105,7 @@ class Assignments:
                 raise _conflict(standing)
             mine = {Move.TAKE: (actor.user, actor.name or actor.user), Move.RELEASE: ("", "")}
             assignee, assignee_name = mine.get(move, (standing.assignee, standing.assignee_name))
-            row = _Row(
+            row = self._row(
                 tenant=place.tenant,
                 patient=place.patient,
                 encounter=place.encounter or "",
@@ -109,14 +121,25 @@ class Assignments:
             add_next(db, row, lambda: _conflict(self.standing(place)))
             return _told(row)
 
-    @staticmethod
-    def _standing(db: Session, place: Place) -> Standing:
-        mine = select(_Row).where(_Row.tenant == place.tenant, _Row.patient == place.patient, _Row.encounter == (place.encounter or ""))
-        row = db.scalars(mine.order_by(_Row.id.desc()).limit(1)).first()
-        return _told(row) if row else Standing()
+    def people(self, tenant: str, patient: str | None = None) -> dict[tuple[str, str], set[str]]:
+        """Return who has moved each encounter of a tenant, or of one patient, by patient and encounter."""
+        found: dict[tuple[str, str], set[str]] = {}
+        query = select(self._row.patient, self._row.encounter, self._row.user).where(self._row.tenant == tenant).distinct()
+        if patient is not None:
+            query = query.where(self._row.patient == patient)
+        with self._make() as db:
+            for patient, encounter, user in db.execute(query).tuples():
+                found.setdefault((patient, encounter), set()).add(user)
+        return found
+
+    def _standing(self, db: Session, place: Place) -> Standing:
+        row = self._row
+        mine = select(row).where(row.tenant == place.tenant, row.patient == place.patient, row.encounter == (place.encounter or ""))
+        found = db.scalars(mine.order_by(row.id.desc()).limit(1)).first()
+        return _told(found) if found else Standing()
 
 
-def _told(row: _Row) -> Standing:
+def _told(row: _Columns) -> Standing:
     return Standing(row.id, row.assignee, row.assignee_name, row.move == Move.FINISH, row.name or row.user, row.at.replace(tzinfo=UTC))
 
 

@@ -85,8 +85,8 @@ class Decision:
         return self.name or self.user
 
 
-class _Row(Base):
-    __tablename__ = "smart_decision"
+class _Columns(Base):
+    __abstract__ = True
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     tenant: Mapped[str] = mapped_column(String(64))
@@ -107,27 +107,43 @@ class _Row(Base):
     takes_back: Mapped[int | None]
     follows: Mapped[int]  # the line before it on the same code, 0 for the first
 
+
+def _arguments(table: str) -> tuple[object, ...]:
     # Two people in the same moment: one of the two lines that follow the same line is refused by the database itself.
-    __table_args__ = (
-        UniqueConstraint("tenant", "patient", "encounter", "code", "follows", name="smart_decision_one_after_another"),
-        Index("smart_decision_of_encounter", "tenant", "patient", "encounter", "id"),
+    return (
+        UniqueConstraint("tenant", "patient", "encounter", "code", "follows", name=f"{table}_one_after_another"),
+        Index(f"{table}_of_encounter", "tenant", "patient", "encounter", "id"),
         {"info": {"kept_from": "at"}},
     )
 
 
-def _told(row: _Row) -> Event:
-    details = {"action": row.action, "review": row.review_id}
+class _Row(_Columns):
+    __tablename__ = "smart_decision"
+    __table_args__ = _arguments("smart_decision")
+
+
+class _SecondRow(_Columns):
+    """What a second coder decided, blind to the first: apart from the others, so that nothing takes it for a decision that stands."""
+
+    __tablename__ = "smart_second_decision"
+    __table_args__ = _arguments("smart_second_decision")
+
+
+def _told(row: _Columns) -> Event:
+    details = {"action": row.action, "review": row.review_id} | ({"reading": 2} if isinstance(row, _SecondRow) else {})
     return Event(Kind.DECISION, row.tenant, "smart", row.user, row.patient.rsplit("/", 1)[-1], f"Decision/{row.id}", details=details)
 
 
 audited(_Row, _told)
+audited(_SecondRow, _told)
 
 
 class Decisions:
-    """Records and reads decisions. Safe to share between threads."""
+    """Records and reads decisions, those that stand or those of second readings. Safe to share between threads."""
 
-    def __init__(self, engine: Engine, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, engine: Engine, *, second: bool = False, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._make = sessionmaker(engine)
+        self._row: type[_Columns] = _SecondRow if second else _Row
         self._clock = clock
 
     def record(
@@ -145,7 +161,7 @@ class Decisions:
                 raise _conflict(standing)
             if action is Action.UNDO and standing is None:
                 raise DecisionConflict("smart.nothing-to-undo", "There is no decision on this code to take back.", "Load the page again.")
-            row = _Row(
+            row = self._row(
                 tenant=subject.tenant,
                 review_id=subject.review_id,
                 patient=subject.patient,
@@ -175,7 +191,7 @@ class Decisions:
         """Return the decisions that stand for every encounter of a tenant, by patient and encounter ("" where there is none)."""
         histories: dict[tuple[str, str], list[Decision]] = {}
         with self._make() as db:
-            for row in db.scalars(select(_Row).where(_Row.tenant == tenant).order_by(_Row.id)):
+            for row in db.scalars(select(self._row).where(self._row.tenant == tenant).order_by(self._row.id)):
                 histories.setdefault((row.patient, row.encounter), []).append(_decision(row))
         return {key: _standing(history) for key, history in histories.items()}
 
@@ -184,10 +200,26 @@ class Decisions:
         with self._make() as db:
             return self._history(db, tenant, patient, encounter)
 
-    @staticmethod
-    def _history(db: Session, tenant: str, patient: str, encounter: str | None) -> tuple[Decision, ...]:
-        rows = db.scalars(select(_Row).where(_Row.tenant == tenant, _Row.patient == patient, _Row.encounter == (encounter or "")).order_by(_Row.id))
-        return tuple(_decision(row) for row in rows)
+    def people(self, tenant: str, patient: str | None = None) -> dict[tuple[str, str], set[str]]:
+        """Return who has decided on each encounter of a tenant, or of one patient, by patient and encounter."""
+        found: dict[tuple[str, str], set[str]] = {}
+        query = select(self._row.patient, self._row.encounter, self._row.user).where(self._row.tenant == tenant).distinct()
+        if patient is not None:
+            query = query.where(self._row.patient == patient)
+        with self._make() as db:
+            for patient, encounter, user in db.execute(query).tuples():
+                found.setdefault((patient, encounter), set()).add(user)
+        return found
+
+    def _history(self, db: Session, tenant: str, patient: str, encounter: str | None) -> tuple[Decision, ...]:
+        row = self._row
+        mine = select(row).where(row.tenant == tenant, row.patient == patient, row.encounter == (encounter or "")).order_by(row.id)
+        return tuple(_decision(found) for found in db.scalars(mine))
+
+
+def standing_at(history: Sequence[Decision], moment: datetime) -> dict[str, Decision]:
+    """Return the decisions of a history that stood at a moment, by code."""
+    return _standing([d for d in history if d.at <= moment])
 
 
 def _standing(history: Sequence[Decision]) -> dict[str, Decision]:
@@ -195,7 +227,7 @@ def _standing(history: Sequence[Decision]) -> dict[str, Decision]:
     return {d.code: d for d in history if d.action is not Action.UNDO and d.id not in taken_back}
 
 
-def _decision(row: _Row) -> Decision:
+def _decision(row: _Columns) -> Decision:
     return Decision(
         row.id, row.code, Action(row.action), row.after, row.reason, row.user, row.name, row.role, row.at.replace(tzinfo=UTC), row.review_id, row.takes_back
     )

@@ -12,9 +12,16 @@ from smart_app.charts import Document
 from smart_app.decisions import Actor
 from smart_app.errors import AccessDenied, DecisionRefused
 from smart_app.roles import role_of
+from smart_app.second_reading import Second
 from smart_app.services import Services
 from smart_app.session import ChartSession
 from smart_app.settings import Issuer
+
+# What a second reader may open: nothing on these tells of the first reading.
+_BLIND = frozenset(
+    f"smart.{name}"
+    for name in ("review", "opening", "close", "decide", "codes", "worklist", "assign", "second", "second_move", "pilot", "pilot_csv", "pilot_json")
+)
 
 
 def open_chart(services: Services, chart_id: str) -> tuple[ChartSession, Issuer]:
@@ -23,7 +30,22 @@ def open_chart(services: Services, chart_id: str) -> tuple[ChartSession, Issuer]
     issuer = services.settings.issuer(session.iss)
     g.frame_ancestors = issuer.frame_ancestors
     entered(session, issuer)
+    if request.endpoint not in _BLIND and second_of(services, session, issuer).blind:
+        message = "This encounter waits for a second reading, so what the first coder decided isn't shown to you."
+        raise AccessDenied("smart.blind", message, "Do the second reading, or wait until it is done.")
     return session, issuer
+
+
+def second_of(services: Services, session: ChartSession, issuer: Issuer) -> Second:
+    """Return the second reading of the chart's encounter as its person meets it."""
+    role = role_of(session, issuer)
+    if not role.sees_worklist:
+        return Second()
+    context = session.context
+    place = Place(issuer.tenant, f"Patient/{context.patient}", f"Encounter/{context.encounter}" if context.encounter else None)
+    if context.encounter is None and session.review_id:
+        place = place_of(issuer, document_of(services, session, issuer))  # the newest review may be of one of the encounters
+    return services.seconds.of(place, session.user, role, issuer.second_share)
 
 
 def check_form(session: ChartSession) -> None:

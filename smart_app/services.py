@@ -24,6 +24,7 @@ from smart_app.launch import Launcher
 from smart_app.outbox import Outbox
 from smart_app.queries import QuerySteps
 from smart_app.search import CodeSearch, by_names
+from smart_app.second_reading import SecondReadings
 from smart_app.security import BrowserCookie
 from smart_app.session import Sessions, cipher
 from smart_app.settings import Issuer, SmartSettings
@@ -47,6 +48,7 @@ class Services:
     queries: QuerySteps
     outbox: Outbox
     assignments: Assignments
+    seconds: SecondReadings
     keys: SigningKeys
     cookie: BrowserCookie
     branding: Branding
@@ -88,6 +90,7 @@ class Services:
             queries=QuerySteps(engine, words),
             outbox=Outbox(engine),
             assignments=Assignments(engine),
+            seconds=SecondReadings(engine),
             keys=keys,
             cookie=BrowserCookie(settings),
             branding=Branding(connect, timeout_s=settings.timeout_s),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -12,21 +13,23 @@ from flask import Blueprint, Response, g, jsonify, make_response, redirect, rend
 from werkzeug.exceptions import HTTPException
 
 from cds_service.errors import MarginaliaError
-from smart_app.arrangement import POA
+from smart_app.arrangement import POA, Arrangement
 from smart_app.audit import tell_closed, tell_opened, tell_refused, tell_shown
 from smart_app.branding import address
 from smart_app.cards import cards_told
 from smart_app.charts import Chart, added_notes, fetch, find_review, new_review, restore
 from smart_app.decisions import REASONS
-from smart_app.door import actor_of, check_form, document_of, failure, open_chart, place_of, wants_json
+from smart_app.door import actor_of, check_form, document_of, failure, open_chart, place_of, second_of, wants_json
 from smart_app.errors import LaunchRefused, SessionLost, SmartError
 from smart_app.forms import read_wish, release_of, told
 from smart_app.modelcard import ModelCard, card_json, model_card
 from smart_app.page import build
-from smart_app.query_views import add_queries, asked_before, last_steps
 from smart_app.pilot import add_pilot
+from smart_app.query_views import add_queries, asked_before, last_steps
 from smart_app.review_facts import suggested
 from smart_app.roles import owns_pilot, role_of
+from smart_app.second_reading import Stage
+from smart_app.second_views import add_second, decisions_for, unwritten
 from smart_app.security import protect
 from smart_app.services import Services
 from smart_app.session import ChartSession
@@ -49,9 +52,10 @@ def blueprint(services: Services) -> Blueprint:
     add_summary(routes, services)
     add_queries(routes, services)
     add_worklist(routes, services)
+    add_second(routes, services)
+    add_pilot(routes, services)
     _add_protection(routes, services)
     routes.app_template_global("smart_asset")(asset)
-    add_pilot(routes, services)
     return routes
 
 
@@ -126,10 +130,13 @@ def _add_review(routes: Blueprint, services: Services) -> None:
         chart = _read_chart(services, chart_id, session, issuer)
         role = role_of(session, issuer)
         document = chart.document
-        standing = services.decisions.standing(issuer.tenant, document["patient"], document.get("encounter"))
+        place = place_of(issuer, document)
+        second = second_of(services, session, issuer)
+        if second.blind:
+            chart = replace(chart, record=unwritten(services, place, chart.record))
+        standing = decisions_for(services, second).standing(place.tenant, place.patient, place.encounter)
         release = release_of(services.knowledge, document)
         scopes = services.launcher.scopes(session)
-        place = place_of(issuer, document)
         steps = last_steps(services, place)
         before = asked_before(services, issuer, document, steps)
         page = build(
@@ -138,7 +145,7 @@ def _add_review(routes: Blueprint, services: Services) -> None:
             standing,
             release.title,
             missing_scopes=scopes.missing(),
-            cards=cards_told(services.engine, place),
+            cards=() if second.blind else cards_told(services.engine, place),
             steps=steps,
             asked_before=before,
         )
@@ -150,8 +157,10 @@ def _add_review(routes: Blueprint, services: Services) -> None:
                 issuer=issuer,
                 chart_id=chart_id,
                 reasons=REASONS,
-                may_decide=session.person is not None and role.decides,
-                sheet=read_sheet(services, issuer, document, chart.record),
+                may_decide=session.person is not None and role.decides and (second.mine or not second.blind),
+                second=second,
+                both=services.seconds.both(place) if second.stage is Stage.DONE else None,
+                sheet=None if second.blind else read_sheet(services, issuer, document, chart.record),
                 rights=Rights.of(scopes),
                 poa=POA,
                 styled=address(session.context.style_url, issuer) is not None,
@@ -196,12 +205,15 @@ def _add_decisions(routes: Blueprint, services: Services) -> None:
         actor = actor_of(session, issuer)
         document = document_of(services, session, issuer)
         where = (issuer.tenant, document["patient"], document.get("encounter"))
-        wish = read_wish(request.form, document, issuer.tenant, services.decisions.standing(*where), services.knowledge)
-        decision = services.decisions.record(wish.subject, wish.action, actor, after=wish.after, reason=wish.reason, seen=wish.seen)
-        offer = next((item for _, item in suggested(document) if item["code"] == wish.subject.code), None)
-        services.grounds.keep(place_of(issuer, document), decision.id, offer, document, basis=wish.basis)
+        second = second_of(services, session, issuer)
+        decisions = decisions_for(services, second, to_record=True)
+        wish = read_wish(request.form, document, issuer.tenant, decisions.standing(*where), services.knowledge)
+        decision = decisions.record(wish.subject, wish.action, actor, after=wish.after, reason=wish.reason, seen=wish.seen)
+        if not second.blind:  # what never stands needs no ground to be told later
+            offer = next((item for _, item in suggested(document) if item["code"] == wish.subject.code), None)
+            services.grounds.keep(place_of(issuer, document), decision.id, offer, document, basis=wish.basis)
         if wants_json():
-            standing = services.decisions.standing(*where)
+            standing = decisions.standing(*where)
             decided = sum(item["code"] in standing for _, item in suggested(document))
             return jsonify({"code": wish.subject.code, "decided": decided, "decision": told(standing.get(wish.subject.code))})
         return make_response(redirect(url_for("smart.review", chart_id=chart_id, _anchor=wish.anchor), 303))
@@ -213,9 +225,10 @@ def _add_decisions(routes: Blueprint, services: Services) -> None:
         issuer = services.settings.issuer(session.iss)
         document = document_of(services, session, issuer)
         place = place_of(issuer, document)
-        decided = services.decisions.standing(place.tenant, place.patient, place.encounter)
+        second = second_of(services, session, issuer)
+        decided = decisions_for(services, second).standing(place.tenant, place.patient, place.encounter)
         queries = max((step.id for step in services.queries.history(place)), default=0)
-        arranged = services.arrangements.latest(place)
+        arranged = Arrangement() if second.blind else services.arrangements.latest(place)
         codes = {code: told(decision) for code, decision in decided.items()}
         return jsonify({"codes": codes, "arrangement": arranged.id, "arrangedBy": arranged.who, "queries": queries})
 

@@ -6,7 +6,7 @@ Names of patients aren't kept, so none are shown: the EHR's own number of the pa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,9 @@ from cds_service.store import Cipher
 from cds_service.store.schema import ReviewRow
 from smart_app.assignment import Standing
 from smart_app.decisions import Decision
-from smart_app.review_facts import suggested
+from smart_app.review_facts import read_review, suggested
+from smart_app.second_reading import Both, Second
+from smart_app.straight_through import StraightThrough
 
 _MOST = 500  # encounters that are listed
 
@@ -36,6 +38,9 @@ class Waiting:
     unsure: int  # undecided suggestions that are as likely wrong as right
     queries: int  # asked and not answered, and not closed
     standing: Standing
+    rule: str | None = None  # the customer's rule that marks it as a straight-through candidate
+    second: Second = field(default_factory=Second)
+    both: Both | None = None  # the codes of two readers, once both are done
 
     @property
     def age_days(self) -> int:
@@ -67,8 +72,17 @@ def latest_reviews(engine: Engine, cipher: Cipher, tenant: str) -> list[dict[str
         return [dict(cipher.unseal(sealed)) for sealed in db.scalars(rows.where(ReviewRow.tenant == tenant))]
 
 
-def waiting(document: Mapping[str, Any], standing: Mapping[str, Decision], asked: int, assignment: Standing) -> Waiting:
-    """Return the line of one encounter."""
+def waiting(
+    document: Mapping[str, Any],
+    standing: Mapping[str, Decision],
+    asked: int,
+    assignment: Standing,
+    *,
+    rules: StraightThrough | None = None,
+    second: Second | None = None,
+    both: Both | None = None,
+) -> Waiting:
+    """Return the line of one encounter; `rules` are the customer's own, by which it may be marked."""
     offers = [item for _, item in suggested(dict(document))]
     undecided = [item["confidence"] for item in offers if item["code"] not in standing]
     return Waiting(
@@ -82,7 +96,16 @@ def waiting(document: Mapping[str, Any], standing: Mapping[str, Decision], asked
         unsure=sum(c < 0.7 for c in undecided),
         queries=asked,
         standing=assignment,
+        rule=rules.marks(read_review(document)) if rules and not asked and not assignment.finished else None,
+        second=second or Second(),
+        both=both,
     )
+
+
+SHOWS: Mapping[str, tuple[str, Callable[[Waiting], bool]]] = {
+    "second": ("second readings", lambda w: bool(w.second.stage)),
+    "straight": ("straight-through candidates", lambda w: w.rule is not None),
+}
 
 
 def ordered(lines: list[Waiting], by: str) -> list[Waiting]:

@@ -15,7 +15,7 @@ from smart_app.roles import role_of
 from smart_app.services import Services
 from smart_app.session import ChartSession
 from smart_app.settings import Issuer
-from smart_app.worklist import SORTS, Waiting, latest_reviews, ordered, waiting
+from smart_app.worklist import SHOWS, SORTS, Waiting, latest_reviews, ordered, waiting
 
 
 def add_worklist(routes: Blueprint, services: Services) -> None:
@@ -28,8 +28,10 @@ def add_worklist(routes: Blueprint, services: Services) -> None:
         _allowed(session, issuer)
         by = request.args.get("by", "age")
         mine = request.args.get("whose") == "mine"
-        lines = _lines(services, issuer)
-        shown = [w for w in lines if not mine or w.standing.assignee == session.user]
+        lines = _lines(services, issuer, session)
+        mine_too = (w for w in lines if not mine or session.user in (w.standing.assignee, w.second.standing.assignee))
+        show = request.args.get("show", "")
+        shown = [w for w in mine_too if show not in SHOWS or SHOWS[show][1](w)]
         return make_response(
             render_template(
                 "smart/worklist.html",
@@ -38,6 +40,9 @@ def add_worklist(routes: Blueprint, services: Services) -> None:
                 by=by if by in SORTS else "age",
                 sorts=SORTS,
                 mine=mine,
+                show=show if show in SHOWS else "",
+                shows={key: words for key, (words, _) in SHOWS.items() if key != "straight" or issuer.straight_through},
+                rules=issuer.straight_through,
                 me=session.user,
                 may_take=role_of(session, issuer).decides,
                 chart_id=chart_id,
@@ -59,7 +64,7 @@ def add_worklist(routes: Blueprint, services: Services) -> None:
         except ValueError as error:
             raise DecisionRefused("smart.move", "This step isn't known.", f"One of: {', '.join(Move)}.") from error
         patient, encounter = request.form.get("patient", ""), request.form.get("encounter", "") or None
-        if not any((w.patient, w.encounter) == (patient, encounter) for w in _lines(services, issuer)):
+        if not any((w.patient, w.encounter) == (patient, encounter) for w in _lines(services, issuer, session)):
             raise DecisionRefused("smart.no-encounter", "This encounter isn't on the list.", "Load the list again.")
         seen = request.form.get("seen", "")
         services.assignments.move(Place(issuer.tenant, patient, encounter), move, actor, seen=int(seen) if seen.isascii() and seen.isdigit() else -1)
@@ -73,15 +78,18 @@ def _allowed(session: ChartSession, issuer: Issuer) -> None:
         raise AccessDenied("smart.worklist", "The work list is for coders, CDI and auditors.", "Ask an administrator for that role.")
 
 
-def _lines(services: Services, issuer: Issuer) -> list[Waiting]:
+def _lines(services: Services, issuer: Issuer, session: ChartSession) -> list[Waiting]:
     tenant = issuer.tenant
+    seconds = services.seconds.all(tenant, session.user, role_of(session, issuer), issuer.second_share)
+    both = services.seconds.results(tenant)
     assigned = services.assignments.all(tenant)
     asked = services.queries.open_counts(tenant)
     decided = services.decisions.standing_of_all(tenant)
     lines = []
     for document in latest_reviews(services.engine, services.reviewer.store.cipher, tenant):
         key = (document["patient"], document.get("encounter") or "")
-        lines.append(waiting(document, decided.get(key, {}), asked.get(key, 0), assigned.get(key, Standing())))
+        standing, open_queries, work = decided.get(key, {}), asked.get(key, 0), assigned.get(key, Standing())
+        lines.append(waiting(document, standing, open_queries, work, rules=issuer.straight_through, second=seconds.get(key), both=both.get(key)))
     return lines
 
 

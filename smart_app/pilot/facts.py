@@ -21,6 +21,7 @@ from smart_app.cards import CardTold, cards_of_tenant
 from smart_app.decisions import Action, Decision, Decisions
 from smart_app.queries import QuerySteps, Step
 from smart_app.review_facts import ReviewFacts, read_review
+from smart_app.second_reading import Both, SecondReadings
 from smart_app.straight_through import StraightThrough
 
 _MOST_READS = 20_000  # reviews whose few facts are remembered, some 30 MB
@@ -107,7 +108,6 @@ class PilotStore:
         *,
         since: datetime,
         until: datetime,
-        readings: Mapping[Key, Reading] | None = None,
         rules: StraightThrough | None = None,
     ) -> list[EncounterFacts]:
         """Return the encounters of a period, by the time of their first decision, or of their newest review where nobody decided."""
@@ -122,6 +122,7 @@ class PilotStore:
         reviews = self._reviews(newest[key][0] for key in wanted if key in newest)
         assigned = Assignments(self.engine).all(tenant)
         asked = _queries(QuerySteps(self.engine, self.cipher).steps_of_all(tenant))
+        twice = SecondReadings(self.engine).results(tenant)
         opened = self._openings(tenant, [d.review_id for key in wanted for d in decided.get(key, {}).values()])
         facts = []
         for key in sorted(wanted, key=lambda k: moments[k]):
@@ -139,7 +140,7 @@ class PilotStore:
                     queries=tuple(asked.get(key, ())),
                     cards=cards,
                     work_s=_work(standing.values(), opened),
-                    reading=(readings or {}).get(key),
+                    reading=_reading(twice[key], review) if key in twice else None,
                     candidate=rules.marks(review) if rules and review else None,
                 )
             )
@@ -207,6 +208,11 @@ def _queries(steps: Iterable[tuple[Key, str, Step, datetime]]) -> dict[Key, list
     for (key, _), query_facts in found.items():
         by_encounter.setdefault(key, []).append(query_facts)
     return by_encounter
+
+
+def _reading(both: Both, review: ReviewFacts | None) -> Reading:
+    suggested = frozenset(s.code for s in review.suggestions) if review else frozenset()
+    return Reading(suggested | both.first | both.second, both.first, both.second)
 
 
 def _work(decisions: Iterable[Decision], opened: Mapping[tuple[str, str], Sequence[datetime]]) -> float | None:

@@ -286,7 +286,7 @@ def _agreement(facts: Facts, least: int) -> Agreement | None:
     by_code: dict[str, list[tuple[str, bool]]] = {}
     titles = {o.code: o.display for e, _ in read for o in e.outcomes if o.display}
     for e, r in read:
-        codes = r.candidates | r.first | r.second
+        codes = r.candidates
         both, neither = len(r.first & r.second), len(codes - r.first - r.second)
         tables.append((both, len(r.first - r.second), len(r.second - r.first), neither))
         for code in codes:
