@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -61,12 +62,19 @@ class Token:
     end: int
 
 
-_stemmer = snowballstemmer.stemmer("english")
+class _Stemmers(threading.local):
+    """A stemmer for each thread: one keeps the word in hand in itself, so that two threads would cut each other's words."""
+
+    def __init__(self) -> None:
+        self.english = snowballstemmer.stemmer("english")
+
+
+_stemmers = _Stemmers()
 
 
 def stem(word: str) -> str:
     """Return the stem of a lower-case word."""
-    return str(_stemmer.stemWord(word)) if len(word) > 3 else word
+    return str(_stemmers.english.stemWord(word)) if len(word) > 3 else word
 
 
 @lru_cache(maxsize=200_000)

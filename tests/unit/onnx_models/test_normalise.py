@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnx_models.normalise import term_hash, tokens
+from onnx_models.normalise import stem, term_hash, tokens
 
 
 @pytest.mark.parametrize(
@@ -37,3 +40,18 @@ def test_tokens_point_at_their_words(text: str) -> None:
     spans = [(t.begin, t.end) for t in tokens(text)]
     assert all(0 <= b < e <= len(text) for b, e in spans)
     assert spans == sorted(spans)
+
+
+def test_threads_do_not_cut_each_other_s_words() -> None:
+    """Calls are answered by several threads at once: each word has the stem that it has alone."""
+    begins, ends = ("hyper", "cardi", "neuro", "derm"), ("ions", "ically", "ities", "fulness")
+    words = [f"{a}{b}{c}" for a in begins for b in ("tens", "opath", "algic", "plast") for c in ends]
+    alone = [stem(word) for word in words]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(lambda _: [stem(word) for word in words], range(16)))
+    finally:
+        sys.setswitchinterval(before)
+    assert all(found == alone for found in together)
