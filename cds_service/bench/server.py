@@ -46,6 +46,10 @@ class Server:
         """Return resident memory of the process and its children, in MB of 1,000,000 bytes."""
         return sum(float(p.memory_info().rss) for p in (self._watched, *self._watched.children(recursive=True))) / 1e6
 
+    def kill_a_process(self) -> None:
+        """End a serving process as a lack of memory would (SIGKILL); the service replaces it."""
+        max(self._watched.children(), key=lambda child: float(child.memory_info().rss)).kill()
+
     def rest(self) -> None:
         """Wait until the server does nothing: what it reads after an answer would slow the next one. Gives up after a few seconds."""
         end = time.monotonic() + _REST_S

@@ -38,7 +38,7 @@ class _Seen:
 
 
 def soak(minutes: float, clients: int, tell: Callable[[str], object]) -> dict[str, Any]:
-    """Run the load and return the report: answers by status, percentiles of the whole, of the first and of the last third, memory, errors."""
+    """Run the load and return the report: answers by status, percentiles of the whole and over time, memory, errors, recovery after a kill."""
     with running() as server:
         seen = _Seen(time.monotonic())
         end = seen.began + minutes * 60
@@ -54,7 +54,9 @@ def soak(minutes: float, clients: int, tell: Callable[[str], object]) -> dict[st
             time.sleep(min(_LOOK_S, max(0.1, end - now)))
         for thread in threads:
             thread.join(_TIMEOUT_S)
-        return _report(seen, minutes, clients, server)
+        report = _report(seen, minutes, clients, server)
+        server.kill_a_process()
+        return report | {"recoveryS": _recovery(server.url)}
 
 
 def _client(url: str, number: int, end: float, seen: _Seen) -> None:
@@ -81,6 +83,23 @@ def _client(url: str, number: int, end: float, seen: _Seen) -> None:
         if status == "503":
             time.sleep(1)  # as Retry-After asks
     session.close()
+
+
+def _recovery(url: str) -> float:
+    """Return the seconds until a hook call is answered again."""
+    began = time.monotonic()
+    body = hook_call(SyntheticNotes(seed=-1).note(1, 150), 99_999_999)
+    with requests.Session() as session:
+        session.trust_env = False
+        while time.monotonic() - began < _TIMEOUT_S:
+            try:
+                answer = session.post(f"{url}/cds-services/{SERVICE}", data=body, headers={"Content-Type": "application/json"}, timeout=_TIMEOUT_S)
+                if answer.status_code == 200:
+                    break
+            except requests.RequestException:
+                session.close()
+            time.sleep(0.05)
+    return round(time.monotonic() - began, 1)
 
 
 def _next(chance: random.Random, notes: SyntheticNotes, client: int, count: int, seen: _Seen) -> tuple[str, str, str, bytes | None]:
@@ -116,7 +135,8 @@ def _failures(seen: _Seen) -> int:
 
 
 def _report(seen: _Seen, minutes: float, clients: int, server: Server) -> dict[str, Any]:
-    third = minutes * 20
+    third, tenth = minutes * 20, minutes * 6
+    parts = [number * tenth for number in range(10)]
     hooks = [(when, ms) for when, kind, ms in seen.times if kind == "new note"]
     warm = [mb for when, mb in seen.memory if when >= third]
     half = len(warm) // 2 or 1
@@ -133,6 +153,8 @@ def _report(seen: _Seen, minutes: float, clients: int, server: Server) -> dict[s
         "newNoteMs": _percentiles([ms for _, ms in hooks]),
         "newNoteMsFirstThird": _percentiles([ms for when, ms in hooks if when < third]),
         "newNoteMsLastThird": _percentiles([ms for when, ms in hooks if when >= 2 * third]),
+        "newNoteP95Ms": [_percentiles([ms for when, ms in hooks if part <= when < part + tenth]).get("p95") for part in parts],
+        "memoryMbOverTime": [round(max((mb for when, mb in seen.memory if part <= when < part + tenth), default=0.0)) for part in parts],
         "knownNoteMs": _percentiles([ms for _, kind, ms in seen.times if kind == "known note"]),
         "memoryMb": {"first": round(seen.memory[0][1]), "most": round(max(mb for _, mb in seen.memory)), "last": round(server.memory_mb())},
         "memoryGrowthMb": round(sum(warm[half:]) / max(1, len(warm[half:])) - sum(warm[:half]) / half, 1) if warm else 0.0,
