@@ -22,6 +22,12 @@ OBSERVATION_CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-catego
 OBSERVATION_VALUE = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
 PROVENANCE_PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 DATA_OPERATION = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
+CLAIM_TYPE = "http://terminology.hl7.org/CodeSystem/claim-type"
+DIAGNOSIS_TYPE = "http://terminology.hl7.org/CodeSystem/ex-diagnosistype"
+INFORMATION_CATEGORY = "http://terminology.hl7.org/CodeSystem/claiminformationcategory"
+PRESENT_ON_ADMISSION = "https://www.nubc.org/CodeSystem/PresentOnAdmissionIndicator"
+PRIORITY = "http://terminology.hl7.org/CodeSystem/processpriority"
+RELATED_CLAIM = "http://terminology.hl7.org/CodeSystem/ex-relatedclaimrelationship"
 
 # What servers write instead of the URI: OIDs (with and without urn:oid:), older and misspelt URIs. Source of the OIDs: HL7 OID registry.
 _ALIASES = {

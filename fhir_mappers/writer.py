@@ -21,7 +21,7 @@ from fhir_mappers.systems import (
     PROVENANCE_PARTICIPANT,
 )
 
-_URN = "urn:ietf:rfc:3986"  # the system of an identifier that is a URN itself
+URN = "urn:ietf:rfc:3986"  # the system of an identifier that is a URN itself
 AI_ASSERTED = {"system": OBSERVATION_VALUE, "code": "AIAST", "display": "Artificial Intelligence asserted"}
 _CATEGORIES = {"encounter-diagnosis": "Encounter Diagnosis", "problem-list-item": "Problem List Item"}
 _VERIFICATIONS = {
@@ -89,10 +89,12 @@ def condition(
     return resource
 
 
-def entered_in_error(condition: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a Condition, as the server gave it, taken back: entered in error, and so without a clinical status (invariant con-5)."""
+def entered_in_error(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Condition or a Claim, as the server gave it, taken back; a Condition then has no clinical status (invariant con-5)."""
+    if resource.get("resourceType") != "Condition":
+        return dict(resource) | {"status": "entered-in-error"}
     status = _coded(CONDITION_VERIFICATION, "entered-in-error", _VERIFICATIONS, "verificationStatus")
-    return {name: value for name, value in condition.items() if name != "clinicalStatus"} | {"verificationStatus": status}
+    return {name: value for name, value in resource.items() if name != "clinicalStatus"} | {"verificationStatus": status}
 
 
 def provenance(
@@ -224,6 +226,39 @@ def task(
     return resource
 
 
+def questionnaire_response(
+    *,
+    patient_id: str,
+    identifier: str,
+    question: str,
+    answer: str,
+    authored: datetime,
+    author: str,
+    author_display: str | None = None,
+    words: str | None = None,
+    encounter_id: str | None = None,
+) -> dict[str, Any]:
+    """Return a QuestionnaireResponse that carries the answer to a documentation query: the option chosen as it stood, and the person's own words.
+
+    It carries no AIAST: what was asked may be the model's idea, what is said here is the person's.
+    """
+    items: list[dict[str, Any]] = [{"linkId": "answer", "text": question, "answer": [{"valueString": answer}]}]
+    if words:
+        items.append({"linkId": "words", "text": "In the clinician's own words", "answer": [{"valueString": words}]})
+    resource: dict[str, Any] = {
+        "resourceType": "QuestionnaireResponse",
+        "identifier": _urn(identifier),
+        "status": "completed",
+        "subject": {"reference": _reference("Patient", patient_id)},
+        "authored": _written(authored),
+        "author": _who(author, author_display),
+        "item": items,
+    }
+    if encounter_id:
+        resource["encounter"] = {"reference": _reference("Encounter", encounter_id)}
+    return resource
+
+
 def _who(person: str, display: str | None) -> dict[str, Any]:
     """Return a Reference to a person: by reference, where it is one, else by name or by identifier."""
     if "/" in person:
@@ -232,7 +267,7 @@ def _who(person: str, display: str | None) -> dict[str, Any]:
 
 
 def _urn(identifier: str) -> dict[str, str]:
-    return {"system": _URN, "value": identifier}
+    return {"system": URN, "value": identifier}
 
 
 def _coded(system: str, code: str, known: dict[str, str], element: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from smart_app.queries import QueryStep
 from smart_app.services import Services
 from smart_app.session import ChartSession
 from smart_app.settings import Issuer
-from smart_app.writeback import Messages, query_message
+from smart_app.writeback import Messages, answer_response, query_message
 
 
 def messages_of(services: Services, session: ChartSession, issuer: Issuer, document: Document) -> Messages:
@@ -36,6 +36,8 @@ def messages_of(services: Services, session: ChartSession, issuer: Issuer, docum
         step = steps.get(int(told["step"]))
         if query is None or step is None:
             return None
+        if told["kind"] == "QuestionnaireResponse" and step.answer is not None:
+            return answer_response(item.place, item, question=str(query["question"]), answer=step.answer, words=step.words)
         about = tuple(dict.fromkeys(str(e["source"]) for e in query["indicators"]))
         answered = step.answer is not None or step.words is not None
         chart = None if answered else record()

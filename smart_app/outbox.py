@@ -46,6 +46,8 @@ class Act(StrEnum):
     RETRACT = "retract"  # entered in error
     PROVENANCE = "provenance"
     MESSAGE = "message"  # a query or an answer to one
+    CLAIM = "claim"  # a claim's draft
+    WITHDRAW = "withdraw"  # a draft whose place another takes: entered in error
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,6 @@ from smart_app.settings import Issuer
 from smart_app.summary_views import send
 from smart_app.writeback import Rights, urn
 
-_MESSAGES = (Step.SEND, Step.ANSWER)
-
 
 def add_queries(routes: Blueprint, services: Services) -> None:
     """Add the routes."""
@@ -58,8 +56,9 @@ def add_queries(routes: Blueprint, services: Services) -> None:
             recipient=_recipient() if step is Step.SEND else None,
         )
         rights = Rights.of(services.launcher.scopes(session))
-        if rights.message and step in _MESSAGES:
-            _post(services, place, recorded, rights.message, actor)
+        kind = _kind(rights, step)
+        if kind:
+            _post(services, place, recorded, kind, actor)
             send(services, session, issuer, document, place)
         if wants_json():
             return jsonify({"query": recorded.query, "step": recorded.step})
@@ -109,10 +108,17 @@ def _recipient() -> str | None:
     return " ".join(request.form.get("recipient", "").split())[:200] or None
 
 
+def _kind(rights: Rights, step: Step) -> str | None:
+    """Return what a step is written as: an answer as a QuestionnaireResponse where the EHR takes it, else as a message; a Task asks and doesn't answer."""
+    if step is Step.ANSWER:
+        return "QuestionnaireResponse" if rights.answers else "Communication" if rights.message else None
+    return rights.message if step is Step.SEND else None
+
+
 def _post(services: Services, place: Place, step: QueryStep, kind: str, actor: Actor) -> None:
     sent = [i for i in services.outbox.items(place) if i.act is Act.MESSAGE and i.body.get("query") == step.query and i.location]
     told = {
-        "kind": "Communication" if step.step is Step.ANSWER and kind == "Task" else kind,
+        "kind": kind,
         "query": step.query,
         "review": step.review_id,
         "step": step.id,

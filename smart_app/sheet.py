@@ -17,6 +17,7 @@ from smart_app.decisions import REASONS, Action, Decision
 from smart_app.outbox import Act, Item, State
 from smart_app.review_facts import suggested
 
+CLAIM = "claim"  # what the outbox calls the subject of a claim's draft
 _EXTERNAL = re.compile(r"^[VWXY]")
 _GROUPS = {"diagnosis": 0, "procedure": 1, "supply": 2}
 _NOT_PRESENT = ("refuted", "entered-in-error")
@@ -92,6 +93,22 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimDraft:
+    """The newest draft of a claim, and whether it says what the summary says."""
+
+    item: Item
+    current: bool
+
+    @property
+    def words(self) -> str:
+        """Where it is, for a person."""
+        at = f" {self.item.settled:%Y-%m-%d %H:%M} UTC" if self.item.state is State.SENT and self.item.settled else ""
+        problem = f": {self.item.problem}" if self.item.problem else ""
+        changed = "" if self.current else ". The summary has changed since."
+        return f"Claim draft {_STATES.get(self.item.state, '')}{at}{problem}{changed}"
+
+
+@dataclass(frozen=True, slots=True)
 class Sheet:
     """The whole summary."""
 
@@ -103,6 +120,7 @@ class Sheet:
     stale: tuple[Item, ...]  # what we wrote and what doesn't stand any more
     waiting: int
     refused: int
+    claim: ClaimDraft | None = None
 
     @property
     def diagnoses(self) -> tuple[Entry, ...]:
@@ -176,12 +194,15 @@ def build_sheet(
         stale=tuple(i for i in gone if i.state is State.SENT or i.act is Act.RETRACT),
         waiting=_waiting(items),
         refused=sum(i.state in (State.REFUSED, State.CONFLICT) for i in items if i.act is not Act.PROVENANCE),
+        claim=_claim(items, ordered),
     )
 
 
-def told_sheet(sheet: Sheet) -> dict[str, object]:
-    """Return the summary as the page's script takes it."""
-    return {
+def told_sheet(sheet: Sheet, *, payment: bool) -> dict[str, object]:
+    """Return the summary as the page's script takes it; the claim's draft only for who sees `payment`."""
+    claim = sheet.claim
+    drafted = {"state": claim.item.state, "words": claim.words, "current": claim.current} if claim else {}
+    return ({"claim": drafted} if payment else {}) | {
         "arrangement": sheet.arrangement.id,
         "entries": [
             {
@@ -223,6 +244,20 @@ def _written(items: Sequence[Item]) -> tuple[dict[str, Item], tuple[Item, ...]]:
             if item.subject in made and made[item.subject].identity == item.identity:
                 del made[item.subject]
     return made, tuple(open_retractions.values())
+
+
+def _claim(items: Sequence[Item], entries: Sequence[Entry]) -> ClaimDraft | None:
+    last = next((i for i in reversed(items) if i.act is Act.CLAIM and i.state is not State.DROPPED), None)
+    if last is None:
+        return None
+    said = [(d["diagnosisCodeableConcept"], d.get("onAdmission")) for d in last.body["diagnosis"]]
+    said += [(s.get("procedureCodeableConcept") or s["productOrService"], None) for s in (*last.body.get("procedure", ()), *last.body.get("item", ()))]
+    drafted = [(concept["coding"][0]["code"], poa["coding"][0]["code"] if poa else "") for concept, poa in said]
+    # Procedures and other services stand in two lists of the claim, so their order doesn't count.
+    kept = [(e.code, e.poa) for e in entries]
+    diagnoses = sum(e.kind == "diagnosis" for e in entries)
+    same = drafted[:diagnoses] == kept[:diagnoses] and sorted(drafted[diagnoses:]) == sorted(kept[diagnoses:])
+    return ClaimDraft(last, same)
 
 
 def _waiting(items: Sequence[Item]) -> int:

@@ -13,7 +13,14 @@ from smart_app.outbox import Act, Item, State
 from smart_app.queries import QueryStep, Step
 from smart_app.services import Services
 
-_WRITTEN = {Act.CREATE: "Written to the chart", Act.RETRACT: "Taken back in the chart", Act.PROVENANCE: "Provenance written", Act.MESSAGE: "Message written"}
+_WRITTEN = {
+    Act.CREATE: "Written to the chart",
+    Act.RETRACT: "Taken back in the chart",
+    Act.PROVENANCE: "Provenance written",
+    Act.MESSAGE: "Message written",
+    Act.CLAIM: "Claim draft written",
+    Act.WITHDRAW: "Claim draft taken back",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,12 +46,16 @@ def _now(services: Services, session: ChartSession, issuer: Issuer, document: Do
     return read_sheet(services, issuer, document, fetch_diagnoses(session, issuer, services.to_chart(issuer), timeout_s=services.settings.timeout_s))
 
 
+def _told(services: Services, session: ChartSession, issuer: Issuer, document: Document) -> dict[str, object]:
+    return told_sheet(_now(services, session, issuer, document), payment=role_of(session, issuer).sees_payment)
+
+
 def _add_reading(routes: Blueprint, services: Services) -> None:
     @routes.get("/review/<chart_id>/summary")
     def summary(chart_id: str) -> Response:
         """The summary as it is now, for the page's script."""
         session, issuer = open_chart(services, chart_id)
-        return jsonify(told_sheet(_now(services, session, issuer, document_of(services, session, issuer))))
+        return jsonify(_told(services, session, issuer, document_of(services, session, issuer)))
 
     @routes.get("/review/<chart_id>/summary.<any(csv, json):form>")
     def download(chart_id: str, form: str) -> Response:
@@ -86,7 +90,7 @@ def _add_changing(routes: Blueprint, services: Services) -> None:
         seen = request.form.get("seen", "")
         services.arrangements.keep(place_of(issuer, document), codes, poa, actor, seen=int(seen) if seen.isascii() and seen.isdigit() else -1)
         if wants_json():
-            return jsonify(told_sheet(_now(services, session, issuer, document)))
+            return jsonify(_told(services, session, issuer, document))
         return redirect(url_for("smart.review", chart_id=chart_id, _anchor="summary"), 303)
 
     @routes.post("/review/<chart_id>/write")
@@ -107,7 +111,7 @@ def _add_changing(routes: Blueprint, services: Services) -> None:
         if not alive and not wants_json():
             raise SessionLost("smart.expired", "The EHR's permission ended while writing. What isn't through is kept.", "Open Marginalia again from the chart.")
         if wants_json():
-            return jsonify(told_sheet(_now(services, session, issuer, document)) | {"ended": not alive})
+            return jsonify(_told(services, session, issuer, document) | {"ended": not alive})
         return redirect(url_for("smart.review", chart_id=chart_id, _anchor="summary"), 303)
 
 

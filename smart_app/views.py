@@ -18,6 +18,7 @@ from smart_app.audit import tell_closed, tell_opened, tell_refused, tell_shown
 from smart_app.branding import address
 from smart_app.cards import cards_told
 from smart_app.charts import Chart, added_notes, fetch, find_review, new_review, restore
+from smart_app.claim_views import add_claim
 from smart_app.decisions import REASONS
 from smart_app.door import actor_of, check_form, document_of, failure, open_chart, place_of, second_of, wants_json
 from smart_app.errors import LaunchRefused, SessionLost, SmartError
@@ -50,6 +51,7 @@ def blueprint(services: Services) -> Blueprint:
     _add_review(routes, services)
     _add_decisions(routes, services)
     add_summary(routes, services)
+    add_claim(routes, services)
     add_queries(routes, services)
     add_worklist(routes, services)
     add_second(routes, services)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from fhir_mappers.writer import communication, condition, entered_in_error, provenance, task
+from fhir_mappers.writer import communication, condition, entered_in_error, provenance, questionnaire_response, task
 from smart_app.arrangement import Place
 from smart_app.decisions import Actor
 from smart_app.delivery import Answer, FhirWriter, Outcome
@@ -43,12 +43,23 @@ class Rights:
     corrections: bool
     provenance: bool
     message: str | None  # "Communication" | "Task" | None
+    answers: bool = False  # as QuestionnaireResponse
+    claims: bool = False
+    claim_corrections: bool = False
 
     @classmethod
     def of(cls, scopes: Scopes) -> Rights:
         """Return the rights that the granted scopes give."""
         message = next((kind for kind in ("Communication", "Task") if scopes.allows(kind, "c")), None)
-        return cls(scopes.allows("Condition", "c"), scopes.allows("Condition", "u"), scopes.allows("Provenance", "c"), message)
+        return cls(
+            scopes.allows("Condition", "c"),
+            scopes.allows("Condition", "u"),
+            scopes.allows("Provenance", "c"),
+            message,
+            answers=scopes.allows("QuestionnaireResponse", "c"),
+            claims=scopes.allows("Claim", "c"),
+            claim_corrections=scopes.allows("Claim", "u"),
+        )
 
 
 def plan(sheet: Sheet, place: Place, document: Mapping[str, Any], items: tuple[Item, ...], rights: Rights, outbox: Outbox, actor: Actor) -> None:
@@ -87,18 +98,18 @@ def _plan_entry(
     )
     number = outbox.put(place, Act.CREATE, entry.code, identity, body, actor)
     if number is not None and rights.provenance:
-        told = _provenance(document if entry.by_model else None, actor, entry.sources, "CREATE")
+        told = told_provenance(document if entry.by_model else None, actor, entry.sources, "CREATE")
         outbox.put(place, Act.PROVENANCE, entry.code, identity, told, actor, after=number)
 
 
 def _plan_retraction(item: Item, place: Place, document: Mapping[str, Any], rights: Rights, outbox: Outbox, actor: Actor) -> None:
     number = outbox.put(place, Act.RETRACT, item.subject, item.identity, {"reference": item.location, "etag": item.etag}, actor)
     if number is not None and rights.provenance:
-        told = _provenance(document if "meta" in item.body else None, actor, (), "UPDATE")
+        told = told_provenance(document if "meta" in item.body else None, actor, (), "UPDATE")
         outbox.put(place, Act.PROVENANCE, item.subject, urn(place, "retraction", item.identity), told, actor, after=number)
 
 
-def _provenance(document: Mapping[str, Any] | None, actor: Actor, sources: tuple[str, ...], activity: str) -> dict[str, Any]:
+def told_provenance(document: Mapping[str, Any] | None, actor: Actor, sources: tuple[str, ...], activity: str) -> dict[str, Any]:
     """Return the arguments of a Provenance but its target, which the server names; without `document` no model had a part."""
     return {
         "recorded": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -132,9 +143,9 @@ def deliver(outbox: Outbox, place: Place, writer: FhirWriter, messages: Messages
 
 def _send(item: Item, first: Item | None, writer: FhirWriter, messages: Messages) -> Answer:
     match item.act:
-        case Act.CREATE:
+        case Act.CREATE | Act.CLAIM:
             return _create(writer, item, item.body, {"identifier": f"{URN}|{item.identity}"})
-        case Act.RETRACT:
+        case Act.RETRACT | Act.WITHDRAW:
             return _retract(writer, item)
         case Act.PROVENANCE:
             target = first.location if first and first.location else ""
@@ -174,10 +185,30 @@ def urn(place: Place, *parts: str) -> str:
     return uuid.uuid5(_SPACE, "\0".join((place.tenant, place.patient, place.encounter or "", *parts))).urn
 
 
+def answer_response(place: Place, item: Item, *, question: str, answer: str, words: str | None) -> dict[str, Any]:
+    """Return the QuestionnaireResponse of an answer."""
+    return questionnaire_response(
+        patient_id=place.patient,
+        encounter_id=place.encounter,
+        identifier=item.identity,
+        question=question,
+        answer=answer,
+        words=words,
+        authored=sent_at(item),
+        author=item.user,
+        author_display=item.name,
+    )
+
+
+def sent_at(item: Item) -> datetime:
+    """Return when a query was sent or answered."""
+    return datetime.fromisoformat(str(item.body["at"]))
+
+
 def query_message(kind: str, place: Place, item: Item, *, title: str, text: str, about: tuple[str, ...]) -> dict[str, Any]:
     """Return the Communication or Task of a query, or the Communication of an answer."""
     told = item.body
-    sent = datetime.fromisoformat(str(told["at"]))
+    sent = sent_at(item)
     if kind == "Task":
         return task(
             patient_id=place.patient,

@@ -8,6 +8,7 @@
   const entries = byId("entries");
   const arrange = byId("arrange");
   const write = byId("write");
+  const claim = byId("claim");
   const blank = byId("entry-template").content.firstElementChild;
   const RETRY_S = [5, 15, 45];  // how soon what the EHR didn't take is tried again, while the page is open
   let stale = false, shown = false, soon = 0, turn = 0, last = "", tries = 0, timer = 0, dragged = null, before = "";
@@ -89,6 +90,11 @@
       byId("write-box").dataset.state = answer.waiting ? "waiting" : answer.refused ? "refused" : "";
       const notice = byId("outbox-notice");
       if (notice) notice.hidden = !answer.waiting;
+    }
+    if (claim) {
+      const drafted = answer.claim || {};
+      byId("claim-state").textContent = drafted.words || "";
+      byId("claim-button").disabled = !diagnoses.length || (drafted.current && drafted.state === "sent");
     }
     if (focus) {
       const again = Array.from(entries.children).find((li) => li.dataset.code === focus[0]);
@@ -189,6 +195,23 @@
       if (at >= 0) move(rows[at], at + (way === "up" ? -1 : 1));
     }
     if (write && event.target === write) { event.preventDefault(); tries = 0; send(event.submitter && event.submitter.name === "again" ? { again: "yes" } : {}); }
+  });
+
+  if (claim) claim.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const problem = byId("claim-problem");
+    problem.textContent = "";
+    byId("claim-button").disabled = true;
+    try {
+      const { ok, answer } = await ask(claim, { again: "yes" });
+      if (ok) fill(answer); else { problem.textContent = `${answer.error.message} ${answer.error.remedy}`; byId("claim-button").disabled = false; return; }
+      if (answer.ended) problem.textContent = "The EHR's permission ended while writing. The draft is kept: open Marginalia again from the chart.";
+      else if (answer.claim.state === "sent") tell("The claim's draft is in the EHR.");
+      else problem.textContent = "The EHR didn't take the draft; nothing is lost. Try again, or download it.";
+    } catch {
+      problem.textContent = "The service can't be reached. Nothing is lost; try again.";
+      byId("claim-button").disabled = false;
+    }
   });
 
   /* Writing */

@@ -115,6 +115,8 @@ class AuthorizationDesk:
                 "patient/Condition.cu",
                 "patient/Provenance.c",
                 "patient/Communication.c",
+                "patient/QuestionnaireResponse.c",
+                "patient/Claim.cu",
                 "user/Practitioner.r",
             ],
             "capabilities": [
