@@ -268,13 +268,38 @@ def _change_address(made: Case, dice: random.Random) -> None:
     made.told.append(made.path[:60])
 
 
-def problems(web: FlaskClient, made: Case) -> Iterator[str]:
+def described(web: FlaskClient) -> list[tuple[str, re.Pattern[str], dict[str, Any]]]:
+    """Return what the service's own description promises: method, path, answers by status."""
+    paths = web.get("/openapi.json").json["paths"]
+    found = [(method.upper(), path, told["responses"]) for path, methods in paths.items() for method, told in methods.items()]
+    return [(method, re.compile(re.sub(r"\{[^}]*\}", "[^/]+", path)), answers) for method, path, answers in found]
+
+
+def broken_promises(promises: list[tuple[str, re.Pattern[str], dict[str, Any]]], made: Case, answer: Any) -> Iterator[str]:
+    """Yield where an answer of a described route isn't as described: status, media type, Retry-After."""
+    path = made.path.split("?")[0]
+    for method, pattern, answers in promises:
+        if method != made.method or not pattern.fullmatch(path):
+            continue
+        told = answers.get(str(answer.status_code))
+        if told is None:
+            yield f"status {answer.status_code} isn't described"
+            return
+        kinds = told.get("content", {})
+        if answer.data and answer.mimetype not in kinds and not (answer.mimetype == "text/markdown" and "text/plain" in kinds):
+            yield f"{answer.mimetype} isn't described for {answer.status_code}"
+        if answer.status_code == 503 and not answer.headers.get("Retry-After", "").isdigit():
+            yield "503 without Retry-After"
+
+
+def problems(web: FlaskClient, made: Case, promises: list[tuple[str, re.Pattern[str], dict[str, Any]]]) -> Iterator[str]:
     """Send a case, and yield what is wrong with the answer."""
     began = time.monotonic()
     answer = web.open(made.path, method=made.method, data=made.body, headers=made.headers)
     took = time.monotonic() - began
     if answer.status_code >= 500 and answer.status_code != 503:
         yield f"status {answer.status_code}"
+    yield from broken_promises(promises, made, answer)
     if took > LONGEST_S:
         yield f"{took:.1f} s"
     if b"Traceback" in answer.data or b"attacker.example" in str(answer.headers).encode():
@@ -292,7 +317,7 @@ def problems(web: FlaskClient, made: Case) -> Iterator[str]:
 
 def run(web: FlaskClient, first: int, cases: int, *, progress: bool = False) -> list[str]:
     """Run cases and return what was wrong, each with its number; stops after twenty."""
-    base = goods()
+    base, promises = goods(), described(web)
     found: list[str] = []
     seen: Counter[str] = Counter()
     before = psutil.Process().memory_info().rss
@@ -300,7 +325,7 @@ def run(web: FlaskClient, first: int, cases: int, *, progress: bool = False) -> 
     for number in range(first, first + cases):
         made = case(number, base)
         try:
-            wrong = list(problems(web, made))
+            wrong = list(problems(web, made, promises))
         except Exception as error:  # noqa: BLE001 - whatever comes out of the service is a finding
             wrong = [f"{type(error).__name__}: {str(error)[:200]}"]
         seen[made.path.split("?")[0][:40]] += 1

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from cds_service.application import Application
-from cds_service.errors import NotFoundError
+from cds_service.errors import BusyError, NotFoundError
 from cds_service.web.metrics import Metrics
 from cds_service.web.openapi import openapi
 
@@ -26,7 +26,7 @@ def blueprint(application: Application, metrics: Metrics) -> Blueprint:
         return jsonify({"status": "alive"})
 
     @routes.get("/readyz")
-    def readyz() -> tuple[Response, int]:
+    def readyz() -> tuple[Response, int, dict[str, str]]:
         database = application.store.is_alive()
         model = application.reviewer.model
         answer = {
@@ -35,7 +35,7 @@ def blueprint(application: Application, metrics: Metrics) -> Blueprint:
             "model": {"name": model.name, "version": model.version, "sha256": model.sha256},
             "database": "ready" if database else "doesn't answer",
         }
-        return jsonify(answer), 200 if database else 503
+        return jsonify(answer), 200 if database else 503, {} if database else {"Retry-After": str(BusyError.retry_after)}
 
     @routes.get("/metrics")
     def metrics_page() -> Response:
