@@ -21,6 +21,7 @@ _COMPANIONS = (  # combination, what accompanies it, the code where no kind is d
     (("I12", "I13", "E08.22", "E09.22", "E10.22", "E11.22", "E13.22"), ("N18",), "N18.9"),
 )
 _LATE_KIDNEY = ("N18.5", "N18.6")
+_LATE = ("I12.0", "I13.11", "I13.2")  # with kidney disease of stage 5 or end stage: which of the two, the words must say
 
 
 @rule(
@@ -57,7 +58,7 @@ def hypertension_with(sheet: Sheet, case: Case) -> Iterable[Change]:
     code = _combined(
         failure=bool(failure or sheet.has("I11.0", "I13.0", "I13.2")),
         heart=bool(heart or sheet.has("I11", "I13")),
-        kidney=kidney.code if kidney else "N18.9" if sheet.has("I12", "I13") else None,
+        kidney=kidney.code if kidney else "N18.5" if sheet.has(*_LATE) else "N18.9" if sheet.has("I12", "I13") else None,
     )
     parts = [line for line in (best(standing), kidney, heart) if line]
     text = "Hypertension with heart disease or chronic kidney disease: the classification presumes the link and gives one code."
@@ -94,7 +95,7 @@ def accompanied(sheet: Sheet, _case: Case) -> Iterable[Change]:
     """A combination code with heart failure or kidney disease is followed by the code that says which."""
     for prefixes, family, unspecified in _COMPANIONS:
         combination = best(sheet.under(*prefixes))
-        if combination and not sheet.has(*family):
+        if combination and not sheet.has(*family) and not (unspecified == "N18.9" and combination.code in _LATE):
             yield Add(unspecified, combination.confidence, combination.evidence, f"{combination.code} asks for an additional code; the kind is not documented.")
 
 

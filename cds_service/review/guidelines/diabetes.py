@@ -22,6 +22,7 @@ _IF_DOCUMENTED = "Right if a provider documents that the patient has diabetes."
 _TAKEN = ("allergies", "family", "ros", "labs")
 _TYPE_1 = ("46635009", "E10")
 _DIABETES_CONCEPTS = ("73211009", "44054006", "46635009")  # SNOMED CT: diabetes mellitus, type 2, type 1
+_DIABETES_WORDS = re.compile(r"diab|dm|\bt[12]d\b|\bmody|\blada\b|\bdka\b|ketoacid|\btype (?:1|2|i|ii)\b")
 _WITH = f"{GUIDELINES}, I.A.15; Alphabetic Index, Diabetes, with"
 
 # Condition beside diabetes -> code of the combination below the type, and whether the condition's own code stays.
@@ -107,7 +108,7 @@ def hyperglycemia(sheet: Sheet, case: Case) -> Iterable[Change]:
 
 def _names_diabetes(line: Line) -> bool:
     words = " ".join(e.text.lower() for e in line.evidence)
-    return "diab" in words or "dm" in words
+    return bool(_DIABETES_WORDS.search(words))
 
 
 def _with_diabetes(sheet: Sheet, stated: Line | None, problem: Problem | None, words: tuple[Evidence, ...], support: tuple[Evidence, ...]) -> Iterator[Change]:

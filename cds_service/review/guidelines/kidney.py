@@ -16,6 +16,7 @@ from cds_service.review.sheet import Sheet
 
 _STAGE = re.compile(r"(?:stage|stg|grade|g|ckd|disease|failure|insufficiency)[\s,:(-]*(?P<stage>[1-5]|iv|i{1,3}|v)(?P<part>[abc]?)(?!\w)")
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"}
+_END_STAGE = "End stage renal disease is named."
 _UNSTAGED, _STAGE_3, _DIALYSIS = "N18.9", "N18.30", "N18.6"
 
 
@@ -39,6 +40,25 @@ def stage(sheet: Sheet, case: Case) -> Iterable[Change]:
             yield Exchange(line.code, code, text, least(line, WORDING), said, telling=said)
     if not standing:
         yield Add(code, WORDING, said, text, telling=said)
+
+
+@rule(
+    "guideline.I.C.14.a.1.end-stage",
+    "End stage renal disease is named",
+    f"{GUIDELINES}, I.C.14.a.1; tabular list, N18.6",
+    Phase.STATUS,
+    yields=("N18.6",),
+)
+def end_stage(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """ESRD is N18.6 whatever else is said of the stage; the engine may have seen its combination with hypertension or diabetes alone."""
+    said = spoken(case, "end_stage_kidney")
+    if not said or _DIALYSIS in sheet:
+        return
+    standing = sheet.under("N18")
+    for line in standing:
+        yield Exchange(line.code, _DIALYSIS, _END_STAGE, least(line, WORDING), said, telling=said)
+    if not standing:
+        yield Add(_DIALYSIS, WORDING, said, _END_STAGE, telling=said)
 
 
 def _stated(case: Case) -> tuple[str, tuple[Evidence, ...]]:
@@ -90,4 +110,4 @@ def obstructing_stone(sheet: Sheet, _case: Case) -> Iterable[Change]:
         yield Withhold(line.code, "contained in N13.2")
 
 
-RULES = (stage, obstructing_stone)
+RULES = (stage, end_stage, obstructing_stone)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
+
 from cds_service.review import CodingReview, Knowledge
 from fhir_mappers.record import Coding, Concept, Medication, Problem
 from tests.unit.review.conftest import note, of, reading, record
@@ -84,3 +86,9 @@ def test_sliding_scale_insulin_is_not_long_term(coded: Coded) -> None:
 def test_insulin_of_type_1_is_not_coded_by_rule(coded: Coded) -> None:
     """Type 1 needs insulin: the rule adds Z79.4 for the other types only."""
     assert "Z79.4" not in codes(coded("Assessment: Type 1 diabetes on insulin glargine.", {"Type 1 diabetes": "E10.9"}))
+
+
+@pytest.mark.parametrize(("words", "code"), [("MODY3", "E13.9"), ("type 2 ketoacidosis", "E11.10"), ("DKA", "E10.10")])
+def test_other_words_for_diabetes_document_it(coded: Coded, words: str, code: str) -> None:
+    """The disease is documented by its kinds and by its acidosis as well as by its name."""
+    assert codes(coded(f"Assessment: {words}.", {words: code})) == [code]
