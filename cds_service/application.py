@@ -22,10 +22,12 @@ from cds_service.config import Settings
 from cds_service.errors import ConfigurationError
 from cds_service.readings import Recent, RecentReadings
 from cds_service.repetition import written_length
+from cds_service.review.codeset import ICD10CM
 from cds_service.review.document import without_text
 from cds_service.review.knowledge import Knowledge
 from cds_service.review.model import CodingReview, ModelUsed, SkippedNote
 from cds_service.review.review import review
+from cds_service.review.snomed import through_map
 from cds_service.serving.admission import Admission
 from cds_service.serving.shadow import Shadow
 from cds_service.store import CardIssued, Feedback, ReviewStore
@@ -251,6 +253,15 @@ class Application:
             if self.shadow:  # a review cut short would be compared with a whole one
                 self.shadow.compare(record, made)
         return made
+
+    def read_through_map(self, record: EncounterRecord) -> EncounterRecord:
+        """Return a record whose SNOMED CT problems have the ICD-10-CM codes of the customer's map; the same one where there is no map.
+
+        Raises:
+            NoCodeSetInForce: no release of the code set is in force on the date of service.
+        """
+        on = record.service_date(self.reviewer.now().date())
+        return through_map(record, self.knowledge.maps, self.knowledge.code_sets.in_force(ICD10CM, on), on)
 
     def _shadowed(self, coder: Coder) -> Callable[[EncounterRecord], CodingReview]:
         nothing = RecentReadings(seconds=0)

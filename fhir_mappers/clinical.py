@@ -65,6 +65,8 @@ def medication(entry: Entry, chart: Chart) -> Medication:
     resource, source = entry.resource, entry.source
     found = _medication_concept(resource, chart)
     dosages = [*elements.children(resource, "dosageInstruction"), *elements.children(resource, "dosage")]
+    given = elements.child(resource, "dosage")
+    dose, route = elements.child(given, "dose"), elements.concept(given.get("route"))
     dated = resource.get("authoredOn") or resource.get("dateWritten")
     return Medication(
         source=source,
@@ -74,6 +76,9 @@ def medication(entry: Entry, chart: Chart) -> Medication:
         date=chart.moment(dated, source, "authoredOn") if dated else chart.first_moment(source, resource, "effective"),
         dosage="; ".join(t for d in dosages if (t := elements.text(d, "text") or elements.text(d, "patientInstruction"))) or None,
         reasons=chart.reasons(resource),
+        dose=elements.number(dose.get("value")),
+        dose_unit=elements.text(dose, "code") or elements.text(dose, "unit"),
+        route=(route.label or None) if route else None,
     )
 
 

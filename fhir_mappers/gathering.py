@@ -24,7 +24,7 @@ T = TypeVar("T")
 _PAGE = "100"
 _LIMIT = 500  # resources of one search
 _CATEGORIES = ("laboratory", "vital-signs", "social-history,survey,exam,imaging")  # one search each: results are many
-_OPTIONAL = ("_include", "_sort", "encounter")  # parameters that a server may refuse, dropped in this order
+_OPTIONAL = ("_include", "_sort", "encounter", "context")  # parameters that a server may refuse, dropped in this order
 _QUERY_REFUSED = frozenset({400, 422})
 _MEDICATIONS = 50  # read one by one
 
@@ -96,6 +96,7 @@ def _searches(patient: str, encounter: str | None) -> list[tuple[str, dict[str, 
         ("DeviceRequest", own),
         ("MedicationRequest", whole | {"_include": "MedicationRequest:medication"}),
         ("MedicationStatement", whole),
+        ("MedicationAdministration", whole | ({"context": f"Encounter/{encounter}"} if encounter else {})),
         ("AllergyIntolerance", whole),
         ("Device", whole),
         ("Coverage", whole),

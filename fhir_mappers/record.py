@@ -143,6 +143,9 @@ class Medication:
     date: datetime | None = None  # authoredOn, effective
     dosage: str | None = None  # dosageInstruction.text
     reasons: tuple[Concept, ...] = ()  # reasonCode
+    dose: float | None = None  # administrations: dosage.dose.value, in `dose_unit`
+    dose_unit: str | None = None  # dosage.dose.code, else unit
+    route: str | None = None  # dosage.route, in words
 
 
 @dataclass(frozen=True, slots=True)

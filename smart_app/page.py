@@ -34,6 +34,8 @@ _KINDS = {
     "Observation": "a result",
     "MedicationRequest": "a medication",
     "MedicationStatement": "a medication",
+    "MedicationAdministration": "a drug that was given",
+    "Procedure": "a procedure",
     "Condition": "a problem or diagnosis",
     "ServiceRequest": "an order",
     "DeviceRequest": "an order",
@@ -52,6 +54,9 @@ _LEFT_OUT = (
     ("less specific", "Said more precisely by another code"),
     ("integral", "Part of another condition"),
     ("excluded", "Excluded beside another code"),
+    ("planned", "Procedures that were planned, not done"),
+    ("cancelled", "Procedures that were cancelled or declined"),
+    ("several codes", "Several codes fit, and the documentation doesn't decide"),
 )
 _QUERY_STATES = {Step.SEND: "sent", Step.ANSWER: "answered", Step.CLOSE: "closed", Step.REOPEN: "open"}
 _ATTRIBUTES = {"laterality": "Side", "acuity": "Acuity", "severity": "Severity", "stage": "Stage", "episode": "Encounter", "control": "Control"}
@@ -355,6 +360,12 @@ def manner(evidence: Mapping[str, Any]) -> str:
     return "possible" if assertion.get("certainty") == "possible" else "affirmed"
 
 
+def _titled(item: Mapping[str, Any]) -> str:
+    """Return the title of a code, with the units of a drug or supply."""
+    units = item.get("units")
+    return f"{item['display']} ({units} {'unit' if units == 1 else 'units'})" if units else str(item["display"])
+
+
 def _code(
     kind: str,
     item: Mapping[str, Any],
@@ -373,7 +384,7 @@ def _code(
         anchor=anchor,
         kind=kind,
         code=code,
-        display=item["display"],
+        display=_titled(item),
         sure=sure,
         percent=int(number.removesuffix(" %")),
         role=item.get("role"),

@@ -98,7 +98,7 @@ def note() -> Callable[..., dict[str, Any]]:
 def hook_call(note: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """Makes complete hook calls; keyword arguments replace members, prefetch keys are merged."""
     keys = ("conditions", "laboratory", "vitals", "medications", "reports", "procedures", "orders", "allergies", "coverages", "compositions", "impressions")
-    nothing = dict.fromkeys(keys)
+    nothing = dict.fromkeys((*keys, "administrations"))
 
     def make(hook: str = "patient-view", *, prefetch: dict[str, Any] | None = None, context: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
         supplied = {

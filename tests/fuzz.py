@@ -146,6 +146,7 @@ def goods() -> list[Case]:
     names = ("notes", "conditions", "laboratory", "medications", "reports", "procedures", "orders", "allergies", "coverages")
     keys |= {n: f"{k}?patient={{{{context.patientId}}}}" for n, k in zip(names, kinds, strict=True)}
     keys |= {"vitals": "Observation?patient={{context.patientId}}&category=vital-signs"}
+    keys |= {"administrations": "MedicationAdministration?patient={{context.patientId}}"}
     keys |= {"compositions": "Composition?patient={{context.patientId}}", "impressions": "ClinicalImpression?patient={{context.patientId}}"}
     calls = [_json("POST", f"/cds-services/{id}", hook_call({"id": id, "hook": hook, "prefetch": keys}, chart)) for id, hook in HOOKS.items()]
     item = {"card": str(UUID(int=1)), "outcome": "overridden", "outcomeTimestamp": "2026-03-01T09:30:00Z", "overrideReason": {"userComment": "no"}}

@@ -17,7 +17,7 @@ from cds_service.hooks.coverage import COVERAGE_EXTENSION
 SERVICE = "coding-review"
 _TIMEOUT_S = 30.0
 _DAY = "2026-03-02"  # inside a release of the code set that the package holds
-_UNUSED = ("medications", "reports", "procedures", "orders", "allergies", "compositions", "impressions")
+_UNUSED = ("medications", "reports", "procedures", "orders", "allergies", "compositions", "impressions", "administrations")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from cds_service.codesets.library import Library, Shelf
 from cds_service.errors import RuleError
 from cds_service.review.codeset import ICD10CM, CodeSet, CodeSets
-from cds_service.review.knowledge import Knowledge, icd10cm_2026, packaged_risk
+from cds_service.review.knowledge import Knowledge, packaged_code_sets, packaged_risk
 from cds_service.review.payer import PayerRules
 from cds_service.review.payer_file import payer_rules
 
@@ -27,7 +27,7 @@ class AtHand:
     @cached_property
     def library(self) -> Library:
         """The releases imported, on top of those of packages."""
-        return Library(self.folder / "codesets", (icd10cm_2026(),), packaged_risk())
+        return Library(self.folder / "codesets", packaged_code_sets(), packaged_risk())
 
     @property
     def stamp(self) -> str:
@@ -44,7 +44,7 @@ class AtHand:
     def knowledge(self, claim_tables: Path | None = None) -> Knowledge:
         """Read everything. Raises CodeSetError or RuleError where a file is damaged."""
         shelf: Shelf = self.library.shelf()
-        return Knowledge.load(claim_tables, code_sets=shelf.code_sets, risk=shelf.risk, payers=self.payers(shelf.code_sets))
+        return Knowledge.load(claim_tables, code_sets=shelf.code_sets, risk=shelf.risk, payers=self.payers(shelf.code_sets), maps=shelf.maps)
 
     def payer_files(self) -> tuple[Path, ...]:
         """Return the rule files, by name."""

@@ -16,6 +16,7 @@ from cds_service.config import Settings
 from cds_service.errors import CodeSetError
 from cds_service.review.codeset import ICD10CM, ICD10PCS, CodeSet
 from cds_service.review.edits import claim_findings
+from cds_service.review.snomed import Who, mapped
 from fhir_mappers.record import EncounterRecord, Patient, Setting
 from fhir_mappers.systems import CPT, HCPCS
 
@@ -45,7 +46,7 @@ def codeset() -> None:
 @click.option("--accept-losses", is_flag=True, help="Accept a release that drops more than a tenth of the codes before it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def import_files(paths: tuple[Path, ...], begins: datetime | None, until: datetime | None, supersede: bool, accept_losses: bool, as_json: bool) -> None:
-    """Import the official files of one release: ICD-10-CM, ICD-10-PCS, HCPCS Level II, CPT (licensed), CMS-HCC mapping.
+    """Import the official files of one release: ICD-10-CM, ICD-10-PCS, HCPCS Level II, CPT (licensed), CMS-HCC mapping, SNOMED CT map.
 
     Give the files of a release together, with the publisher's names: they are checked against each other. All or nothing: a file that is damaged, mixed up
     or overlaps what is at hand is refused with its line, and what was in force stays so.
@@ -93,6 +94,8 @@ def list_releases(as_json: bool) -> None:
     for row in rows:
         until = f"until {row['effectiveTo']}" if "effectiveTo" in row else f"meant until {row.get('meantUntil', 'the next release')}"
         click.echo(f"{row['system']}  {row['version']}  in force from {row['effectiveFrom']}, {until}: {row['billableCodes']} complete codes ({row['source']})")
+    for one in shelf.maps:
+        click.echo(f"SNOMED CT to ICD-10-CM  {one.version}: {len(one)} concepts (imported)")
     for model in shelf.risk:
         click.echo(f"CMS-HCC V28  payment year {model.payment_year}: {len(model.categories)} diagnoses")
 
@@ -162,6 +165,34 @@ def check(context: click.Context, codes: tuple[str, ...], on: datetime | None, i
             click.echo(f"{finding.severity}  {finding.edit}  {finding.explanation} {finding.remedy}")
         click.echo(f"{len(found)} findings, {release.system} {release.version}", err=True)
     context.exit(1 if any(f.severity == "critical" for f in found) else 0)
+
+
+@codeset.command("map")
+@click.argument("concept")
+@click.option("--date", "on", type=_DATE, default=None, help="Date of service; today if not given.")
+@click.option("--sex", type=click.Choice(("female", "male")), help="Of the patient.")
+@click.option("--onset-years", type=click.FloatRange(0, 130), help="Age in years when the condition began.")
+@click.option("--with", "others", multiple=True, metavar="CONCEPT", help="Another concept of the same problem list.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def map_concept(concept: str, on: datetime | None, sex: str | None, onset_years: float | None, others: tuple[str, ...], as_json: bool) -> None:
+    """Show what the imported map makes of the SNOMED CT CONCEPT (its identifier) in ICD-10-CM."""
+    day = on.date() if on else date.today()
+    shelf = at_hand().library.shelf()
+    by = max((m for m in shelf.maps if m.effective_from <= day), key=lambda m: m.effective_from, default=None)
+    if by is None:
+        raise CodeSetError("There is no map of SNOMED CT to ICD-10-CM for this day.", "Import the Extended Map Snapshot of the US Edition.")
+    release = shelf.code_sets.in_force(ICD10CM, day)
+    found = mapped(concept, by, Who(sex, onset_years * 365.25 if onset_years is not None else None, frozenset(others)), release)
+    if as_json:
+        told = {"map": by.version, "codes": list(found.codes), "advice": list(found.advice), "possible": list(found.possible)}
+        click.echo(json.dumps(told, indent=2))
+        return
+    for code in found.codes:
+        click.echo(f"{code}\t{release.title(code)}")
+    for words in found.advice:
+        click.echo(f"open: {words}" + (f" (one of {', '.join(found.possible)})" if found.possible else ""))
+    if not found.codes and not found.advice:
+        click.echo("not in the map, or can't be classified")
 
 
 def _imported(held: Held) -> dict[str, Any]:

@@ -26,16 +26,20 @@ from cds_service.codesets.official import Kind, OfficialFile, recognised
 from cds_service.codesets.order import mixed
 from cds_service.codesets.procedures import cpt_release, hcpcs_release, procedure_release
 from cds_service.codesets.risk import risk_model
+from cds_service.codesets.snomed import snomed_map
 from cds_service.errors import CodeSetError
 from cds_service.review.codeset import ICD10CM, CodeSet, CodeSets
 from cds_service.review.risk import RiskModel
+from cds_service.review.snomed import SnomedMap
 
+_HCC, _MAP = "cms-hcc-v28", "snomed-icd-10-cm"
 _FAMILY: dict[Kind, str] = {
     **dict.fromkeys((Kind.CM_ORDER, Kind.CM_CODES, Kind.CM_ADDENDA, Kind.CM_CONVERSION, Kind.CM_TABULAR, Kind.CM_INDEX), "icd-10-cm"),
     **dict.fromkeys((Kind.PCS_ORDER, Kind.PCS_ADDENDA, Kind.PCS_CONVERSION, Kind.PCS_TABLES), "icd-10-pcs"),
     Kind.HCPCS: "hcpcs",
     Kind.CPT: "cpt",
-    Kind.HCC: "cms-hcc-v28",
+    Kind.HCC: _HCC,
+    Kind.SNOMED_MAP: _MAP,
 }
 FAMILIES = tuple(dict.fromkeys(_FAMILY.values()))
 _LOSS = 0.1  # share of the codes before that a new release may drop: a year drops less than one in a hundred
@@ -76,6 +80,7 @@ class Shelf:
 
     code_sets: CodeSets
     risk: tuple[RiskModel, ...]
+    maps: tuple[SnomedMap, ...] = ()  # SNOMED CT to ICD-10-CM
 
 
 class Library:
@@ -170,7 +175,7 @@ class Library:
         begins, until = choices.effective_from or begins, choices.meant_until or until
         if begins > until:
             raise CodeSetError(f"The release would begin on {begins} and end on {until}.", "Give --from and --until in order.")
-        usual = first.span()[0] == begins and begins.month in (1, 10) and first.kind is not Kind.HCPCS
+        usual = first.span()[0] == begins and begins.month in (1, 10) and first.kind not in (Kind.HCPCS, Kind.SNOMED_MAP)
         version = str(first.year) if usual else begins.isoformat()
         hashes = tuple(sorted((f.name, hashlib.sha256(f.data).hexdigest()) for f in files))
         mark = hashlib.sha256(json.dumps(hashes).encode()).hexdigest()[:12]
@@ -195,9 +200,13 @@ class Library:
         ordered = sorted(files, key=lambda h: h.effective_from)
         releases: list[CodeSet] = list(self._packaged)
         risk = list(self._risk)
+        maps: list[SnomedMap] = []
         for held in ordered:
             by_kind = {f.kind: f for f in files[held]}
-            if held.family == "cms-hcc-v28":
+            if held.family == _MAP:
+                maps.append(snomed_map(by_kind[Kind.SNOMED_MAP], held.terms))
+                continue
+            if held.family == _HCC:
                 year = held.terms.effective_from.year + 1
                 base = max(risk, key=lambda m: m.payment_year)
                 risk = [m for m in risk if m.payment_year != year] + [risk_model(by_kind[Kind.HCC], year, base)]
@@ -205,7 +214,7 @@ class Library:
             base_set = max((r for r in releases if r.system == ICD10CM and r.effective_from <= held.terms.effective_from), key=_begin, default=None)
             release = _release(held, by_kind, files[held], base_set)
             releases = [r for r in releases if (r.system, r.effective_from) != (release.system, release.effective_from)] + [release]
-        return Shelf(CodeSets(releases), tuple(sorted(risk, key=lambda m: m.payment_year)))
+        return Shelf(CodeSets(releases), tuple(sorted(risk, key=lambda m: m.payment_year)), tuple(maps))
 
     def _files(self, held: Held) -> tuple[OfficialFile, ...]:
         found = []
@@ -278,7 +287,9 @@ def _begin(release: CodeSet) -> date:
 
 
 def _count(held: Held, shelf: Shelf) -> int:
-    if held.family == "cms-hcc-v28":
+    if held.family == _MAP:
+        return len(next(m for m in shelf.maps if m.effective_from == held.terms.effective_from))
+    if held.family == _HCC:
         return len(next(m for m in shelf.risk if m.payment_year == held.terms.effective_from.year + 1).categories)
     return len(_own(held, shelf).billable)
 
@@ -291,7 +302,7 @@ def _own(held: Held, shelf: Shelf) -> CodeSet:
 def _check_losses(fresh: Iterable[Held], shelf: Shelf) -> None:
     """Refuse a release that drops far more codes than a year does: a file that was cut off."""
     for held in fresh:
-        if held.family == "cms-hcc-v28":
+        if held.family in (_HCC, _MAP):
             continue
         own = _own(held, shelf)
         before = next((r for r in reversed(shelf.code_sets.of(own.system)) if r.effective_from < own.effective_from), None)

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     HCPCS = "HCPCS Level II file"
     CPT = "CPT file"
     HCC = "CMS-HCC V28 mapping"
+    SNOMED_MAP = "SNOMED CT to ICD-10-CM map"
 
 
 # The first that matches counts. CMS writes underscores, NCHS hyphens; both name an update by its month.
@@ -51,6 +52,7 @@ _NAMES: tuple[tuple[Kind, str], ...] = (
     (Kind.CPT, r"cpt[_-](?P<year>\d{4})\.csv"),
     (Kind.HCC, r"F\d{2}(?P<short>\d{2})T\d[A-Z](?:_.*)?\.txt"),
     (Kind.HCC, r"(?P<year>\d{4}).*ICD-?10.*mappings.*\.csv"),
+    (Kind.SNOMED_MAP, r"x?der2_iisssccRefset_ExtendedMap\w*Snapshot_US\d*_(?P<year>\d{4})(?P<number>\d{2})\d{2}\.txt"),
 )
 NAMES = (
     "icd10cm_order_2027.txt",
@@ -64,6 +66,7 @@ NAMES = (
     "HCPC2027_JAN_ANWEB.txt",
     "cpt_2027.csv",
     "F2827T1N.TXT",
+    "der2_iisssccRefset_ExtendedMapSnapshot_US1000124_20260901.txt",
 )
 _MONTH = re.compile(r"(?<![A-Za-z])(January|April|July|October)(?![A-Za-z])", re.I)
 
@@ -85,6 +88,8 @@ class OfficialFile:
                 groups = match.groupdict()
                 year = int(groups.get("year") or f"20{groups['short']}")
                 month = _MONTHS.get((groups.get("month") or "").upper())
+                if number := groups.get("number"):
+                    month = int(number)
                 if named := _MONTH.search(path.name):
                     month = _MONTHS.get(named[1][:3].upper())
                 return cls(path, kind, year, month)
@@ -133,6 +138,9 @@ class OfficialFile:
             return first, quarter_end(first)
         if self.kind is Kind.CPT:
             return date(self.year, 1, 1), date(self.year, 12, 31)
+        if self.kind is Kind.SNOMED_MAP:  # the US Edition comes twice a year
+            first = date(self.year, min(max(self.month or 1, 1), 12), 1)
+            return first, quarter_end(quarter_end(first) + timedelta(days=1))
         begins = date(self.year, self.month, 1) if self.month and self.month < 10 else date(self.year - 1, 10, 1)
         return begins, date(self.year, 9, 30)
 

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
+from typing import Any
 
 from cds_service.codesets.diagnoses import Terms
 from cds_service.codesets.official import Kind, OfficialFile
@@ -13,8 +14,11 @@ from cds_service.codesets.order import PROCEDURE, changes, check_changes, conver
 from cds_service.errors import CodeSetError
 from cds_service.review.codeset import ICD10PCS, CodeSet, Entry
 from cds_service.review.codeset_tabular import parsed
+from cds_service.review.procedures.tables import ProcedureTable, tables_of
 from fhir_mappers.systems import CPT, HCPCS
 
+_Head = tuple[str, str, str]  # labels of section, body system, root operation
+_Words = tuple[str, str, str, str]  # labels of body part, approach, device, qualifier
 _HCPCS = re.compile(r"[A-V]\d{4}")
 _CPT = re.compile(r"\d{4}[0-9AFMTU]")
 _FIRST, _MORE, _MODIFIERS = "3", "4", ("7", "8")  # record identification codes
@@ -53,33 +57,49 @@ def procedure_release(files: Mapping[Kind, OfficialFile], addenda: tuple[Officia
     entries = {c: Entry(c, line.title, c[:3] if line.complete else None) for c, line in lines.items()}
     billable = frozenset(c for c, line in lines.items() if line.complete)
     became = conversions(files[Kind.PCS_CONVERSION], PROCEDURE) if Kind.PCS_CONVERSION in files else {}
-    return CodeSet(ICD10PCS, terms.version, terms.effective_from, None, terms.meant_until, entries, billable, conversions=became)
+    axes = procedure_tables(tables, terms) if tables else {}
+    return CodeSet(ICD10PCS, terms.version, terms.effective_from, None, terms.meant_until, entries, billable, conversions=became, tables=axes)
 
 
 def table_codes(file: OfficialFile, terms: Terms) -> dict[str, int]:
     """Return every code that the tables allow, with the line of its row. Raises CodeSetError."""
+    return {code: line for line, code, _, _ in _table_rows(file, terms)}
+
+
+def procedure_tables(file: OfficialFile, terms: Terms) -> dict[str, ProcedureTable]:
+    """Return the tables with the labels of their axes, by their three characters. Raises CodeSetError."""
+    return tables_of((code, head, words) for _, code, head, words in _table_rows(file, terms))
+
+
+def _table_rows(file: OfficialFile, terms: Terms) -> Iterator[tuple[int, str, _Head, _Words]]:
+    """Yield, for every code that the tables allow, line of its row, code, labels of the table, and labels of the row's axes."""
     root = parsed(file.data, file.name, "ICD10PCS.tabular")
     year = (root.findtext("version") or "")[:4]
     if year and year != str(terms.meant_until.year):
         raise file.damaged(2, f"the file says version {year}, its name says {terms.meant_until.year}")
-    found: dict[str, int] = {}
+    empty = True
     for table in root.iterchildren("pcsTable"):
-        stems = [""]
-        for axis in table.iterchildren("axis"):
-            stems = [s + label.get("code", "") for s in stems for label in axis.iterchildren("label")]
+        stems = _combined(table)
         for row in table.iterchildren("pcsRow"):
-            codes = stems
-            for axis in row.iterchildren("axis"):
-                codes = [s + label.get("code", "") for s in codes for label in axis.iterchildren("label")]
-            wrong = next((c for c in codes if not PROCEDURE.fullmatch(c) or len(c) != 7), None)
-            if wrong is not None or not codes:
+            rests = _combined(row)
+            wrong = next((s + r for s, _ in stems for r, _ in rests if not PROCEDURE.fullmatch(s + r) or len(s + r) != 7), None)
+            if wrong is not None or not rests or not row.findall("axis"):
                 raise file.damaged(row.sourceline, f"{wrong or 'nothing'} is built by this row, and a code has seven characters")
             stated = row.get("codes")
-            if stated and stated.isdigit() and int(stated) != len(codes) // len(stems):
-                raise file.damaged(row.sourceline, f"the row says {stated} codes and allows {len(codes) // len(stems)}")
-            found.update(dict.fromkeys(codes, row.sourceline))
-    if not found:
+            if stated and stated.isdigit() and int(stated) != len(rests):
+                raise file.damaged(row.sourceline, f"the row says {stated} codes and allows {len(rests)}")
+            empty = False
+            yield from ((row.sourceline, stem + rest, head, words) for stem, head in stems for rest, words in rests)  # type: ignore[misc]
+    if empty:
         raise file.damaged(1, "no code in the whole file")
+
+
+def _combined(element: Any) -> list[tuple[str, tuple[str, ...]]]:
+    """Return every combination of the axes of a table or row: characters, and their labels."""
+    found: list[tuple[str, tuple[str, ...]]] = [("", ())]
+    for axis in element.iterchildren("axis"):
+        labels = [(label.get("code", ""), " ".join((label.text or "").split())) for label in axis.iterchildren("label")]
+        found = [(code + value, (*words, label)) for code, words in found for value, label in labels]
     return found
 
 

@@ -51,7 +51,8 @@ def _codes(codes: Iterable[CodeAssignment], width: int) -> Iterator[str]:
     empty = True
     for number, found in enumerate(codes, 1):
         empty = False
-        yield from _wrapped(f"{number:>3}. {found.code:<9}{found.confidence:>4.0%}  ", found.display, width)
+        units = f" ({found.units} {'unit' if found.units == 1 else 'units'})" if found.units else ""
+        yield from _wrapped(f"{number:>3}. {found.code:<9}{found.confidence:>4.0%}  ", found.display + units, width)
         yield from _excerpts(found.evidence[:_EXCERPTS], width)
     if empty:
         yield "     none"

@@ -12,10 +12,11 @@ from typing import Any
 import click
 
 from cds_service.evaluation.measure import Measured, cases, notes, phrases
+from cds_service.evaluation.procedures import gold_procedures, procedures
 from cds_service.evaluation.reader import PIECES, Product
 from onnx_models.evaluation.metrics import Score
 
-PARTS = ("phrases", "unseen", "notes", "cases")
+PARTS = ("phrases", "unseen", "notes", "cases", "procedures")
 
 
 @click.command()
@@ -30,7 +31,7 @@ PARTS = ("phrases", "unseen", "notes", "cases")
 def evaluate(
     data: Path | None, parts: tuple[str, ...], split: str, limit: int | None, peers: bool, without: tuple[str, ...], wrong: bool, out: Path | None
 ) -> None:
-    """Measure the product: phrases, codes never seen in training, US notes, published cases (always their dev split)."""
+    """Measure the product: phrases, codes never seen in training, US notes, published cases (always their dev split), procedures."""
     from onnx_models.evaluation.notes import gold_notes
     from onnx_models.evaluation.phrases import read
     from onnx_models.training.corpora import codiesp
@@ -45,6 +46,7 @@ def evaluate(
         "unseen": lambda: phrases(product, [p for p in bank if p.split == "unseen"][:limit], tabular),
         "notes": lambda: notes(product, [n for n in gold_notes(data, split) if n.text][:limit], tabular, _progress),
         "cases": lambda: cases(product, codiesp(data, "dev")[:limit] if data else [], tabular, _progress),
+        "procedures": lambda: procedures(product, gold_procedures(split)[:limit]),
     }
     for part in PARTS:
         if part in wanted and (data is not None or part != "cases"):

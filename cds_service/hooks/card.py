@@ -25,6 +25,7 @@ class Topic(StrEnum):
 
     DIAGNOSES = "diagnosissuggestions"
     GAPS = "documentationquestions"
+    PROCEDURES = "proceduresuggestions"
     ORDERS = "ordercheck"
     SPECIFICITY = "problemspecificity"
     UNREAD = "notesnotread"
@@ -38,6 +39,7 @@ class Topic(StrEnum):
 _TOPIC_WORDS = {
     Topic.DIAGNOSES: "Suggested diagnoses",
     Topic.GAPS: "Documentation questions",
+    Topic.PROCEDURES: "Documented procedures and supplies",
     Topic.ORDERS: "Order check",
     Topic.SPECIFICITY: "More specific problem",
     Topic.UNREAD: "Notes that could not be read",

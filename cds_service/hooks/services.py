@@ -11,6 +11,7 @@ from cds_service.hooks.diagnoses import diagnosis_card
 from cds_service.hooks.gaps import gap_card
 from cds_service.hooks.orders import order_card
 from cds_service.hooks.problems import problem_cards
+from cds_service.hooks.procedures import procedure_card
 from cds_service.hooks.registry import Finding, Registry, Service
 from cds_service.hooks.template import Template
 
@@ -40,17 +41,19 @@ _CHART = {
     "orders": _of_patient("ServiceRequest", "&_count=100"),
     "allergies": _of_patient("AllergyIntolerance", "&_count=50"),
 }
-# Where a visit is read as a whole, documents that an EHR keeps in these two forms count as notes too. Not every EHR serves them.
+# Where a visit is read as a whole, documents that an EHR keeps in two more forms count as notes too, and drugs
+# given are coded for outpatients. Not every EHR serves them.
 _VISIT = {
     **_CHART,
     "compositions": _of_patient("Composition", "&_sort=-date&_count=50"),
     "impressions": _of_patient("ClinicalImpression", "&_sort=-date&_count=50"),
+    "administrations": _of_patient("MedicationAdministration", "&_sort=-effective-time&_count=100"),
 }
 _ORDERING = {**_CHART, "coverages": _of_patient("Coverage", "&status=active")}
 
 
 def _on_opening(finding: Finding) -> Sequence[Card]:
-    return _present(diagnosis_card(finding), gap_card(finding)) or _present(unread_card(finding))
+    return _present(diagnosis_card(finding), gap_card(finding), procedure_card(finding)) or _present(unread_card(finding))
 
 
 def _at_start(finding: Finding) -> Sequence[Card]:
@@ -60,7 +63,8 @@ def _at_start(finding: Finding) -> Sequence[Card]:
 
 def _at_discharge(finding: Finding) -> Sequence[Card]:
     # The record closes: an open question weighs more than one more code.
-    return _present(gap_card(finding, indicator=Indicator.WARNING), diagnosis_card(finding)) or _present(unread_card(finding))
+    cards = _present(gap_card(finding, indicator=Indicator.WARNING), diagnosis_card(finding), procedure_card(finding))
+    return cards or _present(unread_card(finding))
 
 
 def _on_order(finding: Finding) -> Sequence[Card]:

@@ -19,10 +19,14 @@ from cds_service.review.model import (
     Role,
     SkippedNote,
 )
+from cds_service.review.procedures import Services
 from cds_service.review.quotation import quoted
 from cds_service.review.risk import in_force
 from cds_service.review.sequencing import may_be_first
 from cds_service.review.sheet import Line
+from cds_service.review.snomed import left_open
+
+_NAMED = 5  # problems that a warning names
 
 
 def assembled(
@@ -31,6 +35,7 @@ def assembled(
     left_out: Sequence[NotCoded],
     queries: Sequence[DocumentationQuery],
     payer: PayerView,
+    services: Services,
     *,
     id: str,
     created: datetime,
@@ -48,14 +53,16 @@ def assembled(
         patient=f"Patient/{case.record.patient.id}",
         encounter=f"Encounter/{case.record.encounter_id}" if case.record.encounter_id else None,
         setting=case.record.setting.value,
-        code_sets=(CodeSetUsed(codes.system, codes.version, codes.effective_from, codes.effective_to),),
+        code_sets=(CodeSetUsed(codes.system, codes.version, codes.effective_from, codes.effective_to), *services.code_sets),
         model=model,
         diagnoses=tuple(_assignment(case, line, categories.get(line.code, ()), payer, first=at == 0) for at, line in enumerate(lines)),
-        not_coded=_unique(left_out, {line.code for line in lines}),
-        queries=tuple(queries),
+        procedures=services.procedures,
+        supplies=services.supplies,
+        not_coded=_unique((*left_out, *services.not_coded), {line.code for line in lines}),
+        queries=tuple(sorted((*queries, *services.queries), key=lambda q: (q.priority, q.id))),
         claim_findings=payer.findings,
         grouping=payer.grouping,
-        coverage=ReviewCoverage(tuple(n.source for n in case.notes), tuple(skipped), tuple(_warnings(case))),
+        coverage=ReviewCoverage(tuple(n.source for n in case.notes), tuple(skipped), (*_warnings(case), *services.warnings)),
         timing_ms=tuple(timing_ms),
     )
 
@@ -90,6 +97,10 @@ def _unique(left_out: Iterable[NotCoded], coded: set[str]) -> tuple[NotCoded, ..
 
 
 def _warnings(case: Case) -> Iterable[str]:
+    left = list(left_open(case.record, case.knowledge.maps, case.codes, case.on))
+    if left:
+        named = "; ".join(f"{p.source}: {', '.join(found.advice) or 'not in the map'}" for p, found in left[:_NAMED])
+        yield f"{len(left)} problems in SNOMED CT have no complete code by the map. {named}"
     after = case.codes.superseded_after
     if after and case.on > after:
         yield f"The date of service {case.on} is after {after}, the last day of release {case.codes.version}: a newer release is due."

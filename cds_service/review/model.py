@@ -93,6 +93,7 @@ class CodeAssignment:
     meat: tuple[Meat, ...] = ()  # of diagnoses with a category
     complication: str | None = None  # inpatients, secondary diagnoses: "CC" | "MCC", before exclusions
     present_on_admission: str | None = None  # inpatients: "Y" | "N" | "U" unknown | "W" clinically undetermined | "1" exempt
+    units: int | None = None  # drugs and supplies: how many of what the code counts
 
 
 @dataclass(frozen=True, slots=True)

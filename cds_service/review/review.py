@@ -13,6 +13,7 @@ from cds_service.review.edits import payer_view
 from cds_service.review.gaps import queries
 from cds_service.review.knowledge import Knowledge
 from cds_service.review.model import CodingReview, ModelUsed, SkippedNote
+from cds_service.review.procedures import services
 from cds_service.review.selection import propose
 from cds_service.review.sequencing import sequenced
 from fhir_mappers.record import EncounterRecord
@@ -52,4 +53,5 @@ def review(
     lines = with_admission(sequenced(sheet, case), case)
     asked = queries(lines, case)
     payer = payer_view(lines, case)
-    return assembled(case, lines, sheet.left_out, asked, payer, id=id, created=created, model=model, skipped=skipped, timing_ms=timing_ms)
+    done = services(case)
+    return assembled(case, lines, sheet.left_out, asked, payer, done, id=id, created=created, model=model, skipped=skipped, timing_ms=timing_ms)

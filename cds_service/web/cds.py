@@ -56,7 +56,7 @@ def blueprint(application: Application, registry: Registry, metrics: Metrics) ->
         record = complete(service, asked, client, open_mode=settings.open, until=fetched_by, answer_by=answer_by, session=session)
         deadline = max(answer_by, time.monotonic() + _LEAST_READING_S)
         review = application.review(record, tenant=client.tenant, deadline=deadline)
-        finding = Finding(asked, record, review, application.coder.read)
+        finding = Finding(asked, application.read_through_map(record), review, application.coder.read)
         cards = with_coverage(service.draw(finding), finding)
         issued = [_issued(c, service) for c in cards]
         application.keep(client.tenant, to_document(review), issued, record=record, client=client.name, user=asked.context.user_id, service=service.id)

@@ -81,7 +81,7 @@ _HCC = _object(
 
 _ASSIGNMENT = _object(
     {
-        "code": _word("Code with its dot."),
+        "code": _word("Code as it is written: ICD-10-CM with its dot."),
         "system": {"type": "string", "format": "uri", "description": "Code system."},
         "display": _word("Title of the code."),
         "confidence": _CONFIDENCE,
@@ -106,6 +106,7 @@ _ASSIGNMENT = _object(
             ),
         },
         "complication": _word("Inpatients, secondary diagnoses: complication or comorbidity, for the coder.", "CC", "MCC"),
+        "units": {"type": "integer", "minimum": 1, "description": "Drugs and supplies: how many of what the code counts."},
         "presentOnAdmission": _word("Inpatients: yes, no, unknown, clinically undetermined, exempt (Appendix I).", "Y", "N", "U", "W", "1"),
     },
     ["code", "system", "display", "confidence", "billable", "evidence", "rationale", "source"],
@@ -117,7 +118,7 @@ _NOT_CODED = _object(
         "code": _word("Code."),
         "display": _word("Title."),
         "evidence": _list("Evidence", "Where it was found."),
-        "reason": _word("Why it is not coded: negated, family, historical, uncertain (outpatient), excluded by ..."),
+        "reason": _word("Why it is not coded: negated, family, historical, uncertain (outpatient), excluded by ..., planned, approach not documented: ..."),
         "rule": _word("Rule that decided."),
     },
     ["code", "display", "evidence", "reason"],
@@ -212,8 +213,8 @@ _REVIEW = _object(
             "Which model read the notes.",
         ),
         "diagnoses": _list("CodeAssignment", "In sequence; the principal or first-listed first."),
-        "procedures": _list("CodeAssignment", "Procedures."),
-        "supplies": _list("CodeAssignment", "Supplies."),
+        "procedures": _list("CodeAssignment", "Inpatients: ICD-10-PCS; others: CPT (from the customer's licensed file) and HCPCS Level II."),
+        "supplies": _list("CodeAssignment", "Drugs and supplies by HCPCS Level II, with units."),
         "notCoded": _list("NotCoded", "What was found and left out, and why."),
         "queries": _list("DocumentationQuery", "Gaps in the documentation."),
         "claimFindings": _list("ClaimFinding", "Edits, for the coder."),

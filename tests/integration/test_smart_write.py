@@ -320,7 +320,8 @@ def test_the_history_tells_decisions_cards_and_entries_in_one_line(writing: Stag
         "context": {"userId": "Practitioner/7", "patientId": PATIENT, "encounterId": ENCOUNTER},
         "prefetch": {"patient": writing.ehr.resources[f"Patient/{PATIENT}"], "encounter": writing.ehr.resources[f"Encounter/{ENCOUNTER}"]}
         | dict.fromkeys(("conditions", "laboratory", "vitals", "medications", "reports", "procedures", "orders", "allergies", "coverages", "compositions"))
-        | {"impressions": None, "notes": {"resourceType": "Bundle", "entry": [{"resource": writing.ehr.resources[f"DocumentReference/{PATIENT}-note"]}]}},
+        | dict.fromkeys(("impressions", "administrations"))
+        | {"notes": {"resourceType": "Bundle", "entry": [{"resource": writing.ehr.resources[f"DocumentReference/{PATIENT}-note"]}]}},
     }
     cards = requests.post(f"{writing.url}/cds-services/coding-review", json=call, timeout=30).json()["cards"]
     card = next(c for c in cards if c.get("suggestions"))

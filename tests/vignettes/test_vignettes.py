@@ -95,6 +95,8 @@ def test_vignette(path: Path, knowledge: Knowledge) -> None:
     if "group" in expected and knowledge.grouper:
         assert found.grouping is not None
         assert [found.grouping.before.code if found.grouping.before else None, found.grouping.after.code] == expected["group"]
+    if "procedures" in expected:
+        assert [p.code for p in found.procedures] == expected["procedures"]
     others = {(d.code, a.code) for d in found.diagnoses for a in d.alternatives}
     assert {tuple(pair) for pair in expected.get("alternatives", [])} - others == set()
 

@@ -9,7 +9,7 @@ import pytest
 
 from cds_service.review import CodingReview, Knowledge
 from cds_service.review.claims.services import Service
-from cds_service.review.codeset import CodeSet, CodeSets, Entry
+from cds_service.review.codeset import ICD10CM, CodeSet, CodeSets, Entry
 from cds_service.review.codeset_gate import service_code_findings
 from cds_service.review.edits import claim_findings
 from fhir_mappers.record import EncounterRecord, Setting
@@ -23,7 +23,7 @@ SAID: Said = {"chronic cough": [("R05.3", 0.8), ("R05.9", 0.3)], "Marsh lung": "
 @pytest.fixture(scope="module")
 def years(knowledge: Knowledge) -> Knowledge:
     """FY 2026 and an invented FY 2027: R05.3 became R05.5, R06.6 became two codes, J98.A1 is new, R05.9 ended without a successor."""
-    [now] = knowledge.code_sets
+    [now] = knowledge.code_sets.of(ICD10CM)
     fresh = {c: Entry(c, t, c[:3]) for c, t in {"R05.5": "Cough of old", "J98.A1": "Marsh lung", "R06.7": "Hiccup by day", "R06.2A": "Hiccup by night"}.items()}
     gone = {"R05.3", "R06.6", "R05.9"}
     later = replace(
