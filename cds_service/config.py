@@ -89,6 +89,7 @@ class Settings:
     ca_file: str = ""  # PEM file with the authorities of EHRs' certificates, in place of the public ones
     data: Path = field(default_factory=lambda: _state_folder() / "data")  # folder of imported code sets and payers' rules
     shadow_model: Path | None = None  # folder with another model's artefacts: it reads after the answers, and only counters tell how it differs
+    traces_url: str = ""  # OTLP/HTTP address of a trace collector, e.g. https://collector.example.org/v1/traces; needs the extra `telemetry`
     claim_tables: Path | None = None  # folder with official files: NCCI pairs, unit limits, Medicare Coverage Database
     smart: Mapping[str, Any] = field(default_factory=dict)  # the app: issuers, session_key, private_key, session_minutes, timeout_s, database_url
     open: bool = False
@@ -193,6 +194,10 @@ def _value(name: str, value: object) -> object:
         case "ca_file":
             if not isinstance(value, str) or not Path(value).is_file():
                 raise _wrong(name, value, "the path of a PEM file")
+            return value
+        case "traces_url":
+            if not isinstance(value, str) or not origin_of(value):
+                raise _wrong(name, value, "the http(s) address of an OTLP collector")
             return value
         case "data":
             if not isinstance(value, str) or not value or (Path(value).exists() and not Path(value).is_dir()):

@@ -58,6 +58,11 @@ class Outgoing:
         origin = origin_of(issuer)
         return self._made(origin.__eq__, self._policy((origin,)))
 
+    def to_collector(self, url: str) -> GuardedSession:
+        """Return a new session for the operator's collector of traces."""
+        origins = frozenset({origin_of(url)})
+        return self._made(origins.__contains__, self._policy(origins), largest=SMALL)
+
     def close(self) -> None:
         """Close all connections."""
         with self._lock:

@@ -15,6 +15,7 @@ from cds_service.audit.inputs import basis
 from cds_service.config import Settings
 from cds_service.logs import told_of
 from cds_service.serving.housekeeping import usual
+from cds_service.serving.tracing import close_traces
 from cds_service.store.command import retire
 from cds_service.web import create_app
 
@@ -43,6 +44,7 @@ def begin(settings: Settings) -> tuple[Any, Callable[[], None]]:
             application.audit.checkpoint()
         except Exception as error:  # noqa: BLE001 - the end comes all the same
             _LOG.error("stop not audited", extra={"fields": told_of(error)})
+        close_traces(app)
         application.close()
         _LOG.info("stopped")
 

@@ -8,6 +8,7 @@ from cds_service.application import Application
 from cds_service.encounter_input import read_input
 from cds_service.review.document import to_document
 from cds_service.serving.admission import hold
+from cds_service.serving.tracing import step
 from cds_service.web.body import json_body
 from cds_service.web.clients import calling_client
 from cds_service.web.metrics import Metrics
@@ -23,9 +24,11 @@ def blueprint(application: Application, metrics: Metrics) -> Blueprint:
         client = calling_client(settings)
         hold(application.admission, client, g.arrival + settings.api_budget_ms / 4000)
         record = read_input(json_body(), today=application.reviewer.now().date())
-        found = application.review(record, tenant=client.tenant, deadline=g.arrival + settings.api_budget_ms / 1000)
+        with step("review"):
+            found = application.review(record, tenant=client.tenant, deadline=g.arrival + settings.api_budget_ms / 1000)
         document = to_document(found)
-        application.keep(client.tenant, document, record=record, client=client.name)
+        with step("keep"):
+            application.keep(client.tenant, document, record=record, client=client.name)
         metrics.count_notes(found)
         g.told = {"client": client.name, "notesRead": len(found.coverage.notes_read), "notesSkipped": len(found.coverage.notes_skipped)}
         return jsonify(document)

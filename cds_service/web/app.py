@@ -19,6 +19,7 @@ from cds_service.hooks import Registry, built_in_registry
 from cds_service.outgoing import Outgoing
 from cds_service.serving.admission import give_back_places
 from cds_service.serving.correlation import follow
+from cds_service.serving.tracing import Traces, trace, traces_of
 from cds_service.web import api, cds, errors, operations, tokens
 from cds_service.web.clients import GATE, OUTGOING
 from cds_service.web.metrics import Metrics
@@ -27,12 +28,13 @@ _LOG = logging.getLogger(__name__)
 _PLUGINS = "marginalia.blueprints"
 
 
-def create_app(application: Application, registry: Registry | None = None) -> Flask:
+def create_app(application: Application, registry: Registry | None = None, *, traces: Traces | None = None) -> Flask:
     """Return the WSGI application of the service.
 
     Args:
         application: the loaded application.
         registry: the CDS services to offer; the built-in ones unless given.
+        traces: where spans go; as the settings say unless given.
     """
     app = Flask("cds_service.web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = application.settings.max_body_mb * 1_000_000
@@ -45,6 +47,7 @@ def create_app(application: Application, registry: Registry | None = None) -> Fl
     _count(app, application.calls)
     _watch(app, metrics)
     follow(app)
+    trace(app, traces or traces_of(application.settings, outgoing))
     give_back_places(app)
     if application.settings.open:
         _answer_own_names_only(app, application.settings)

@@ -24,6 +24,7 @@ from cds_service.hooks import (
 )
 from cds_service.review.document import to_document
 from cds_service.serving.admission import hold
+from cds_service.serving.tracing import step
 from cds_service.store import CardIssued
 from cds_service.web.body import json_body
 from cds_service.web.clients import calling_client, outgoing
@@ -53,13 +54,16 @@ def blueprint(application: Application, registry: Registry, metrics: Metrics) ->
         answer_by = g.arrival + settings.hook_budget_ms / 1000
         fetched_by = g.arrival + settings.fetch_budget_ms / 1000
         session = outgoing().to_fhir(client)
-        record = complete(service, asked, client, open_mode=settings.open, until=fetched_by, answer_by=answer_by, session=session)
+        with step("chart"):
+            record = complete(service, asked, client, open_mode=settings.open, until=fetched_by, answer_by=answer_by, session=session)
         deadline = max(answer_by, time.monotonic() + _LEAST_READING_S)
-        review = application.review(record, tenant=client.tenant, deadline=deadline)
+        with step("review"):
+            review = application.review(record, tenant=client.tenant, deadline=deadline)
         finding = Finding(asked, application.read_through_map(record), review, application.coder.read)
         cards = with_coverage(service.draw(finding), finding)
         issued = [_issued(c, service) for c in cards]
-        application.keep(client.tenant, to_document(review), issued, record=record, client=client.name, user=asked.context.user_id, service=service.id)
+        with step("keep"):
+            application.keep(client.tenant, to_document(review), issued, record=record, client=client.name, user=asked.context.user_id, service=service.id)
         metrics.count_notes(review)
         for card in cards:
             metrics.cards.labels(service.id, card.topic.value).inc()
