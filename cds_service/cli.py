@@ -30,6 +30,7 @@ COMMANDS = {
     "erase": ("cds_service.store.command:erase", "Delete all that is kept of a patient."),
     "audit": ("cds_service.audit.command:audit", "The audit: verify its chain, export it, show events."),
     "replay": ("cds_service.audit.command:replay", "Make an answer again from the same notes, and compare."),
+    "pilot": ("smart_app.pilot.command:pilot", "A pilot: its figures, and straight-through rules."),
     "train": ("onnx_models.training.command:train", "Rebuild the engine's artefacts from a data folder."),
     "export": ("onnx_models.training.command:export", "Export the fine-tuned encoder to ONNX and show that its vectors stay the same."),
     "evaluate": ("cds_service.evaluation.command:evaluate", "Measure the product: phrases, codes never seen in training, US notes, published cases."),

@@ -71,11 +71,13 @@ class _SecondRow(_Columns):
     __table_args__ = _arguments("smart_second_assignment")
 
 
-def _change(row: _Row) -> Event:
-    return Event(Kind.CHANGE, row.tenant, "smart", row.user, row.patient.rsplit("/", 1)[-1], f"Assignment/{row.id}", details={"move": row.move})
+def _change(row: _Columns) -> Event:
+    details = {"move": row.move} | ({"reading": 2} if isinstance(row, _SecondRow) else {})
+    return Event(Kind.CHANGE, row.tenant, "smart", row.user, row.patient.rsplit("/", 1)[-1], f"Assignment/{row.id}", details=details)
 
 
 audited(_Row, _change)
+audited(_SecondRow, _change)
 
 
 class Assignments:

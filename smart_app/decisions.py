@@ -157,7 +157,10 @@ class Decisions:
         with self._make() as db:
             history = self._history(db, subject.tenant, subject.patient, subject.encounter)
             standing = _standing(history).get(subject.code)
+            wish = subject.code if action in (Action.ACCEPT, Action.ADD) else after
             if seen is not None and seen != (standing.id if standing else 0):
+                if standing and standing.id > seen and (standing.user, standing.action, standing.after, standing.reason) == (actor.user, action, wish, reason):
+                    return standing  # kept before, and only the answer was lost on its way
                 raise _conflict(standing)
             if action is Action.UNDO and standing is None:
                 raise DecisionConflict("smart.nothing-to-undo", "There is no decision on this code to take back.", "Load the page again.")
@@ -169,7 +172,7 @@ class Decisions:
                 code=subject.code,
                 system=subject.system,
                 action=action.value,
-                after=subject.code if action in (Action.ACCEPT, Action.ADD) else after,
+                after=wish,
                 reason=reason,
                 model=subject.model,
                 code_set=subject.code_set,
@@ -189,11 +192,15 @@ class Decisions:
 
     def standing_of_all(self, tenant: str) -> dict[tuple[str, str], dict[str, Decision]]:
         """Return the decisions that stand for every encounter of a tenant, by patient and encounter ("" where there is none)."""
-        histories: dict[tuple[str, str], list[Decision]] = {}
+        return {key: _standing(history) for key, history in self.histories(tenant).items()}
+
+    def histories(self, tenant: str) -> dict[tuple[str, str], list[Decision]]:
+        """Return every decision on every encounter of a tenant, oldest first, by patient and encounter."""
+        found: dict[tuple[str, str], list[Decision]] = {}
         with self._make() as db:
             for row in db.scalars(select(self._row).where(self._row.tenant == tenant).order_by(self._row.id)):
-                histories.setdefault((row.patient, row.encounter), []).append(_decision(row))
-        return {key: _standing(history) for key, history in histories.items()}
+                found.setdefault((row.patient, row.encounter), []).append(_decision(row))
+        return found
 
     def history(self, tenant: str, patient: str, encounter: str | None) -> tuple[Decision, ...]:
         """Return every decision on an encounter, oldest first, with those that were taken back."""

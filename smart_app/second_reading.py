@@ -8,8 +8,9 @@ What the second decides is kept apart: it never stands, is never written, and se
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlalchemy import Engine
@@ -130,17 +131,24 @@ class SecondReadings:
 
     def compared(self, place: Place) -> tuple[Compared, ...]:
         """Return both readings code by code, those first on which the readers differ."""
-        until = self.assignments.standing(place).at
         where = (place.tenant, place.patient, place.encounter)
-        first = standing_at(self._first.history(*where), until) if until else self._first.standing(*where)
-        second = self.decisions.standing(*where)
-        lines = [Compared(code, first.get(code), second.get(code)) for code in sorted(first.keys() | second.keys())]
+        lines = _compared(self._first.history(*where), self.decisions.history(*where), self.assignments.standing(place))
         return tuple(sorted(lines, key=lambda line: line.alike))
 
     def results(self, tenant: str) -> Mapping[Key, Both]:
         """Return the codes of both readers of every encounter that was read twice."""
-        done = [key for key, standing in self.assignments.all(tenant).items() if standing.finished]
-        return {key: self.both(Place(tenant, key[0], key[1] or None)) for key in done}
+        done = {key: standing for key, standing in self.assignments.all(tenant).items() if standing.finished}
+        if not done:
+            return {}
+        first, second = self._first.histories(tenant), self.decisions.histories(tenant)
+        return {key: _both(_compared(first.get(key, []), second.get(key, []), standing)) for key, standing in done.items()}
+
+
+def _compared(first: Sequence[Decision], second: Sequence[Decision], standing: Standing) -> tuple[Compared, ...]:
+    """Return what stood for both when the second reading was finished."""
+    until = standing.at or datetime.max.replace(tzinfo=UTC)
+    one, two = standing_at(first, until), standing_at(second, until)
+    return tuple(Compared(code, one.get(code), two.get(code)) for code in sorted(one.keys() | two.keys()))
 
 
 def _second(place: Place, standing: Standing, first: Standing, part: set[str], user: str, role: Role, share: float) -> Second:

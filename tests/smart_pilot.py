@@ -14,10 +14,12 @@ from smart_app.arrangement import Place
 from smart_app.assignment import Assignments, Move
 from smart_app.decisions import Action, Actor, Decisions, Subject
 from smart_app.queries import QuerySteps, Step
+from smart_app.second_reading import SecondReadings
 
 ICD = "http://hl7.org/fhir/sid/icd-10-cm"
 TITLES = {"E11.22": "Type 2 diabetes with diabetic CKD", "I10": "Essential (primary) hypertension", "N18.31": "CKD, stage 3a", "Q99.9": "A rare thing"}
 CODER, CLINICIAN = Actor("Practitioner/7", "Ada Coder", "coder"), Actor("Practitioner/12", None, "clinician")
+SECOND = Actor("Practitioner/8", "Bo Second", "coder")
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Pilot:
         self.decisions = Decisions(self.store.engine, clock=lambda: self.now)
         self.queries = QuerySteps(self.store.engine, self.store.cipher, clock=lambda: self.now)
         self.assignments = Assignments(self.store.engine, clock=lambda: self.now)
+        self.second = SecondReadings(self.store.engine)
 
     def review(self, number: int, codes: Sequence[tuple[str, float]], *, findings: Sequence[Sequence[str]] = (), **more: Any) -> dict[str, Any]:
         """Keep a review of encounter `number`, made now, and return it."""
@@ -86,6 +89,15 @@ class Pilot:
         """Finish an encounter on the work list."""
         self.assignments.move(self.place(number), Move.FINISH, actor, seen=self.assignments.standing(self.place(number)).id)
 
+    def read_twice(self, number: int, rejects: str | None) -> None:
+        """Let a second coder accept everything but one code, and finish."""
+        place = self.place(number)
+        for code in ("E11.22", "I10", "N18.31"):
+            subject = Subject(self.tenant, f"review-{number}", place.patient, place.encounter, code, ICD, "scripted 1.0", "2026-04-01")
+            self.second.decisions.record(subject, Action.REJECT if code == rejects else Action.ACCEPT, SECOND, reason="other" if code == rejects else None)
+        taken = self.second.assignments.move(place, Move.TAKE, SECOND, seen=0)
+        self.second.assignments.move(place, Move.FINISH, SECOND, seen=taken.id)
+
     def tell(self, number: int, outcome: str, reason: str | None = None) -> None:
         """Let the EHR tell what became of the card."""
         accepted = (f"s-{number}",) if outcome == "accepted" else ()
@@ -93,7 +105,7 @@ class Pilot:
 
 
 def fill(store: ReviewStore, *, encounters: int = 60) -> Pilot:
-    """Fill a store: one encounter a day from September 2026 on; every fifth rejects a code, later ones a little less often; every fourth asks."""
+    """Fill a store, one encounter a day from September 2026 on: some codes are rejected, later ones less often; every fourth asks, some are read twice."""
     pilot = Pilot(store)
     start = pilot.now
     for number in range(encounters):
@@ -115,6 +127,8 @@ def fill(store: ReviewStore, *, encounters: int = 60) -> Pilot:
         if number % 4 == 0:
             pilot.ask(number, answer_after=timedelta(hours=5) if number % 8 == 0 else None)
         pilot.finish(number)
+        if number < 40 and number % 2:
+            pilot.read_twice(number, "N18.31" if number % 5 == 0 else None)
         if number % 3 == 0:
             pilot.tell(number, "accepted" if number % 6 else "overridden", None if number % 6 else "notsupported")
     return pilot

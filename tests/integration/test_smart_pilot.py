@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,12 @@ from shutil import copytree
 import pytest
 import requests
 from axe_core_python.selenium import Axe
+from click.testing import CliRunner
 from selenium import webdriver
 
-from cds_service.store import ReviewStore
+from cds_service.store import ReviewStore, open_engine
+from smart_app.errors import ConfigurationError, DecisionRefused
+from smart_app.pilot.command import pilot as command
 from tests.smart_ehr import Ehr
 from tests.smart_pilot import fill
 from tests.smart_screen import NEEDS_CHROMIUM, RULES, Screen
@@ -75,6 +79,44 @@ def test_the_owner_sees_the_figures_on_page_and_in_files(pilot: Stage) -> None:
     assert f"{measures['accepted']['all']['value'] * 100:.0f} % (" in page.text
     assert "attachment" in table.headers["Content-Disposition"]
     assert "The documentation doesn&#39;t support it" in page.text
+
+
+def test_the_agreement_of_two_coders_is_shown(pilot: Stage) -> None:
+    """Twenty encounters read twice: share equal, share of encounters with the same codes, Cohen's kappa with an interval, by code."""
+    browser = pilot.browser()
+    opened = pilot.open(browser)
+    told = get(browser, opened, ".json").json()["secondReadings"]
+    assert told["encounters"] == 20
+    assert 0.5 < told["share"]["low"] < told["share"]["value"] < told["share"]["high"] <= 1
+    assert told["kappa"]["low"] < told["kappa"]["value"] < told["kappa"]["high"]
+    assert told["kappa"]["value"] < told["share"]["value"]
+    assert "E11.22" in {line["code"] for line in told["codes"]}
+    assert "20 encounters were coded twice" in get(browser, opened, "").text
+
+
+def test_the_command_prints_the_same_figures(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`marginalia pilot report` without the service: text, CSV and JSON; the reading is audited; a wrong month is told."""
+    url = f"sqlite:///{copytree(kept, tmp_path / 'kept') / 'test.sqlite'}"
+    monkeypatch.setenv("MARGINALIA_DATABASE_URL", url)
+    arguments = ["report", "--from", "2026-09", "--to", "2026-10", "--change", "2026-10-01"]
+    text, table, told = (CliRunner().invoke(command, [*arguments, "--form", form], catch_exceptions=False).output for form in ("text", "csv", "json"))
+    assert re.search(r"Suggestions accepted unchanged, of those decided +83 % \(77 to 88\)", text)
+    assert json.loads(told)["totals"]["patients"] == 60
+    assert table.startswith("section,key,name")
+    with open_engine(url).connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM audit_event WHERE about = 'pilot'").scalar() == 3
+    with pytest.raises(DecisionRefused):
+        CliRunner().invoke(command, ["report", "--from", "soon"], catch_exceptions=False)
+
+
+def test_rules_are_checked_by_a_command(tmp_path: Path) -> None:
+    """`marginalia pilot rules`: what the file would mark, in words; a wrong one is refused with the field's name."""
+    told = CliRunner().invoke(command, ["rules", "docs/examples/straight-through.toml"], catch_exceptions=False).output
+    assert "- office-visit: outpatient; every suggestion 95% or surer; at most 5 codes; never C, O, P, S, T" in told
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text('name = "n"', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"\[\[rule\]\]"):
+        CliRunner().invoke(command, ["rules", str(wrong)], catch_exceptions=False)
 
 
 def test_no_small_cell_reaches_page_or_file(pilot: Stage) -> None:

@@ -9,15 +9,19 @@ from typing import Any
 
 import pytest
 import requests
+from axe_core_python.selenium import Axe
+from selenium import webdriver
+from selenium.webdriver.common.by import By
 
 from smart_app.arrangement import Place
 from smart_app.second_reading import chosen
 from tests.smart_ehr import Ehr
+from tests.smart_screen import NEEDS_CHROMIUM, RULES, Screen
 from tests.smart_stage import ENCOUNTER, PATIENT, Browser, Stage, running_service
 
 PEOPLE = {"coders": ["Practitioner/7", "Practitioner/8", "Practitioner/10"], "auditors": ["Practitioner/9"]}
 PLACE = Place("default", f"Patient/{PATIENT}", f"Encounter/{ENCOUNTER}")
-RULES = 'name = "All visits"\n[[rule]]\nid = "visits"\nsettings = ["outpatient"]\nleast_confidence = 0.5\n'
+MARKS = 'name = "All visits"\n[[rule]]\nid = "visits"\nsettings = ["outpatient"]\nleast_confidence = 0.5\n'
 
 
 @pytest.fixture
@@ -155,7 +159,7 @@ def test_the_sample_is_a_share_of_the_encounters() -> None:
 def test_candidates_are_marked_by_the_customers_rule_alone(tmp_path: Path, ehr: Ehr) -> None:
     """With a rule the work list marks and filters; nothing is decided, finished or written by it. Without one there is no such word."""
     rules = tmp_path / "rules.toml"
-    rules.write_text(RULES, encoding="utf-8")
+    rules.write_text(MARKS, encoding="utf-8")
     with running_service(tmp_path, ehr, issuer={**PEOPLE, "straight_through": str(rules)}) as stage:
         browser, page = enter(stage, 7, "Ada First")
         document = stage.store.latest("default", PATIENT, ENCOUNTER)
@@ -173,3 +177,34 @@ def test_candidates_are_marked_by_the_customers_rule_alone(tmp_path: Path, ehr: 
     with running_service(folder, ehr, issuer=PEOPLE) as stage:
         browser, page = enter(stage, 7, "Ada First")
         assert "traight-through" not in browser.get(f"{page.url}/worklist", timeout=20).text
+
+
+@NEEDS_CHROMIUM
+def test_axe_finds_nothing_while_reading_blind(chrome: webdriver.Chrome, twice: Stage) -> None:
+    """WCAG 2.2 AA on the blind page, before and after it is taken, and on the comparison; keys decide for the second reader, who sees no summary."""
+    code_and_finish(twice)
+    twice.ehr.user, twice.ehr.user_name = "Practitioner/8", "Bo Second"
+    screen = Screen(chrome, twice)
+    screen.open(1280, 800, keep=True)
+    clean(screen)
+    screen.js("document.querySelector('#second-notice [value=take]').click()")
+    screen.until(lambda: screen.all("#second-notice [value=finish]"))
+    screen.until(lambda: screen.js("return document.documentElement.dataset.ready === 'true'"))
+    clean(screen)
+    for card in screen.all(".card.code"):
+        code = card.get_attribute("data-code")
+        screen.js("arguments[0].click()", card.find_element(By.CSS_SELECTOR, ".accept"))
+        screen.until(lambda code=code: screen.card(code).get_attribute("data-state") == "accept")
+    screen.js("document.querySelector('#second-notice [value=finish]').click()")
+    screen.until(lambda: screen.all("a[href$='/second']"))
+    screen.driver.get(f"{screen.driver.current_url.split('#')[0]}/second")
+    assert screen.all("main table")
+    clean(screen)
+    chrome.get("about:blank")
+
+
+def clean(screen: Screen) -> None:
+    """Assert that axe finds nothing, and that the browser refused nothing."""
+    found = Axe().run(screen.driver, options=RULES)["violations"]
+    assert [(v["id"], v["nodes"][0]["html"][:200]) for v in found] == []
+    assert [entry for entry in screen.driver.get_log("browser") if entry["level"] == "SEVERE"] == []
