@@ -1,0 +1,1 @@
+"""Marginalia with other people's programs: `python -m tests.interoperability.matrix`."""
