@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from cds_service.review.procedures.bypass import STEM, grafts_of
 from cds_service.review.procedures.parts import Part
 from cds_service.review.procedures.phrases import Hit, Phrases, Word, words_of
 from cds_service.review.procedures.words import Named, Operation, ProcedureWords
@@ -96,6 +97,7 @@ class NoteActs:
     weak_approaches: tuple[tuple[str, ...], ...] = ()
     devices: tuple[str, ...] = ()
     qualifiers: tuple[str, ...] = ()
+    grafts: tuple[tuple[str, str], ...] = ()  # of a coronary bypass: kind, artery
     converted: bool = False  # from endoscopic to open (guideline B5.2)
 
 
@@ -122,6 +124,7 @@ def acts_of(text: str, reading: NoteReading, words: ProcedureWords, parts: Phras
         _each(words.weak_approaches.find(rest)),
         _flat(_there(words.devices.find(rest), rest)),
         _flat(words.qualifiers.find(rest)),
+        grafts_of(text, words.vessels) if any(STEM in named.tables for act in found for named in act.named) else (),
         bool(_CONVERTED.search(text)),
     )
 

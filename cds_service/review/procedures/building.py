@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cds_service.review.procedures.acts import Documented, NoteActs
+from cds_service.review.procedures.bypass import STEM, bypass_codes
 from cds_service.review.procedures.parts import Part, fitting
 from cds_service.review.procedures.tables import NONE, Axis, ProcedureTable
 from cds_service.review.procedures.words import Named, Operation
@@ -45,6 +46,8 @@ class _Table:
 
 def built(named: Named | None, operation: Operation | None, said: Documented, note: NoteActs, tables: Mapping[str, ProcedureTable]) -> Built:
     """Return the codes of a procedure, given by name or by a verb, in a release's tables."""
+    if named is not None and named.tables == (STEM,) and (grafted := bypass_codes(note.grafts, tables)):
+        return Built(grafted)
     found = [made for stem in _stems(named, operation, said, note, tables) if (made := _in_table(tables[stem], named, operation, said, note)).groups]
     if not found:
         return Built()

@@ -15,8 +15,9 @@ from cds_service.review.codeset import ICD10PCS, CodeSet, CodeSets
 from cds_service.review.document import to_document, with_text, without_text
 from cds_service.review.gaps import faults
 from cds_service.review.procedures.acts import acts_of
+from cds_service.review.procedures.bypass import bypass_codes, grafts_of
 from cds_service.review.procedures.inpatient import performed
-from cds_service.review.procedures.tables import Axis, ProcedureTable
+from cds_service.review.procedures.tables import Axis, ProcedureTable, tables_of
 from fhir_mappers.record import Coding, Concept, ProcedureDone, Setting
 from onnx_models.reading import NoteReading
 from onnx_models.segmenter import sections, sentences
@@ -180,6 +181,23 @@ def test_evidence_is_verbatim_and_can_be_put_back(with_tables: Knowledge) -> Non
     kept = without_text(to_document(found))
     assert "text" not in kept["procedures"][0]["evidence"][0]
     assert with_text(kept, case)["procedures"][0]["evidence"][0]["text"] == evidence.text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("CABG x3: LIMA to LAD, SVG to OM1 and RCA.", ["02100Z9", "021109W"]),
+        ("The left internal mammary artery was anastomosed to the LAD. Saphenous vein grafts to the diagonal, OM and PDA.", ["02100Z9", "021209W"]),
+        ("RIMA to the RCA; radial artery graft to the circumflex.", ["02100Z8", "02100AW"]),
+        ("LIMA was harvested. LAD was diseased.", []),
+    ],
+)
+def test_a_coronary_bypass_is_coded_by_graft_and_number_of_arteries(knowledge: Knowledge, text: str, expected: list[str]) -> None:
+    """Guidelines B3.6b and B3.6c: each kind of graft by the number of arteries it goes to."""
+    head = ("Medical and Surgical", "Heart and Great Vessels", "Bypass")
+    rests = (part + "0" + kind for part in "0123" for kind in ("Z9", "Z8", "9W", "AW"))
+    tables = tables_of(("021" + rest, head, ("Coronary Artery", "Open", "Device", "Qualifier")) for rest in rests)
+    assert list(bypass_codes(grafts_of(text, knowledge.procedures.vessels), tables)) == expected
 
 
 WORDS = (
