@@ -166,12 +166,12 @@ def test_candidates_are_marked_by_the_customers_rule_alone(tmp_path: Path, ehr: 
         assert document is not None
         stage.store.keep("default", document | {"id": "plain", "created": "2099-01-01T00:00:00+00:00", "queries": [], "claimFindings": []})
         listed = browser.get(f"{page.url}/worklist?show=straight", timeout=20).text
-        assert "straight-through candidate: visits" in listed
+        assert "straight-through: visits" in listed
         assert "All visits" in listed
         assert states(browser.get(page.url, timeout=20)) == {"open"}
         assert stage.ehr.written("Condition") == []
         stage.store.keep("default", document | {"id": "asks", "created": "2099-01-02T00:00:00+00:00", "queries": [{"id": "q"}], "claimFindings": []})
-        assert "straight-through candidate:" not in browser.get(f"{page.url}/worklist", timeout=20).text
+        assert "straight-through: visits" not in browser.get(f"{page.url}/worklist", timeout=20).text
     folder = tmp_path / "without"
     folder.mkdir()
     with running_service(folder, ehr, issuer=PEOPLE) as stage:
@@ -187,6 +187,11 @@ def test_axe_finds_nothing_while_reading_blind(chrome: webdriver.Chrome, twice: 
     screen = Screen(chrome, twice)
     screen.open(1280, 800, keep=True)
     clean(screen)
+    review = screen.driver.current_url.split("#")[0]
+    screen.driver.get(f"{review}/worklist")
+    assert "Waits for a second reading" in screen.one("tr.finished").text
+    clean(screen)
+    screen.driver.get(review)
     screen.js("document.querySelector('#second-notice [value=take]').click()")
     screen.until(lambda: screen.all("#second-notice [value=finish]"))
     screen.until(lambda: screen.js("return document.documentElement.dataset.ready === 'true'"))
