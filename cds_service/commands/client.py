@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import requests
 
 from cds_service.access.api_keys import ApiKeys
 from cds_service.access.key_sets import read_keys
-from cds_service.config import PREFIX, Client, Profile, Settings
+from cds_service.config import PREFIX, Client, Profile, Settings, is_loopback
 from cds_service.errors import ConfigurationError, MarginaliaError, NotFoundError
 from cds_service.outgoing import Outgoing
 from cds_service.store import open_engine, upgrade
@@ -123,9 +124,14 @@ def revoke(key_id: str, config: Path | None) -> None:
     click.echo(f"Key {record.id} of {record.client} is revoked.", err=True)
 
 
+def _private_enough(url: str) -> bool:
+    """Return whether nobody on the way can read along: https, or this machine alone."""
+    return url.startswith("https://") or is_loopback(urlsplit(url).hostname or "")
+
+
 def checks(settings: Settings, chosen: Client) -> Iterator[tuple[str, str]]:
     """Yield what was tried, and what is wrong with it ('' where nothing is)."""
-    yield f"calls are signed for {settings.public_url}/cds-services/…", "" if settings.public_url.startswith("https://") else "no https address"
+    yield f"calls are signed for {settings.public_url}/cds-services/…", "" if _private_enough(settings.public_url) else "no https address"
     out = Outgoing(settings)
     try:
         if chosen.keys:

@@ -148,7 +148,8 @@ def healthchain_service(folder: Path) -> str:
         told = json.loads(judged.stdout)
     assert call["status"] == 200
     failed = [line["line"] for line in told["lines"] if line["verdict"] == "fail"]
-    return f"its card comes back; conformance: {told['counts']['pass']} lines pass, {told['counts']['fail']} fail ({', '.join(failed)}), {told['counts']['warn']} warn"
+    counts = told["counts"]
+    return f"its card comes back; conformance: {counts['pass']} lines pass, {counts['fail']} fail ({', '.join(failed)}), {counts['warn']} warn"
 
 
 def npm_validator(folder: Path) -> str:
@@ -222,7 +223,7 @@ ROWS = (
     Row("HealthChain 0.16.1 (PyPI), gateway", "CDS service for `simulate` and `conformance`", "matrix --only healthchain-service", healthchain_service),
     Row("sekmet-fhir 0.1.1 (PyPI)", "FHIR server behind the demo's EHR", "make demo ARGS=--check", demo),
     Row("fhirclient 4.4 (PyPI), SMART's Python client", "SMART app beside ours; reads what ours wrote", f"pytest {_PYTHON_CLIENT}", tests_of(_PYTHON_CLIENT)),
-    Row("fhirclient 2.6.3 (npm), SMART's JavaScript client", "SMART app on the EHR of `smart-conformance`", "matrix --only javascript-client", javascript_client),
+    Row("fhirclient 2.6.3 (npm), SMART's JavaScript client", "SMART app on `smart-conformance`'s EHR", "matrix --only javascript-client", javascript_client),
     Row("fhir 4.12.0 (npm), validator", "judges the resources that cards suggest", "matrix --only npm-validator", npm_validator),
     Row("fhir.resources 8 (PyPI)", "judges what is written, and the demo's charts", f"pytest {' '.join(_WRITTEN)}", tests_of(*_WRITTEN)),
     Row("Medplum FHIR router 5.2.13 (npm)", "FHIR server that our client reads", "matrix --only medplum", medplum),
