@@ -15,6 +15,7 @@ from cds_service.review.procedures.tables import ProcedureTable
 from cds_service.review.procedures.words import Named, Operation
 
 _ABDOMINAL = frozenset("DFTUV7G")  # body systems that a look into the peritoneal cavity belongs to
+_LOOKS_UP = "06"  # upper intestinal tract, stomach
 _UPPER = frozenset("1234569A7")  # body parts of the upper intestinal tract in the gastrointestinal system
 
 
@@ -141,7 +142,7 @@ def _same_region(look: str, other: str) -> bool:
     if look[1] != other[1]:
         return {look[1], other[1]} <= {"S", "M", "L", "Q"} or ({look[1], other[1]} <= {"T", "V"} and other[4] == look[4])
     if look[1] == "D":
-        return other[4] == look[4] and (other[3] in _UPPER) == (look[3] == "0")
+        return other[4] == look[4] and (other[3] in _UPPER) == (look[3] in _LOOKS_UP)
     return other[4] == look[4] or look[1] in "SR"
 
 
