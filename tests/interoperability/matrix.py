@@ -29,7 +29,7 @@ from cds_service.simulate.ehr import Ehr
 from cds_service.simulate.hook_calls import hook_call
 from cds_service.smart_conformance import Case, SmartEhr
 from cds_service.smart_conformance.browser import Browser, goes_to
-from fhir_mappers import FhirClient, fetch_encounter
+from fhir_mappers import FhirClient, FhirError, fetch_encounter
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).resolve().parents[2]
 HEALTHCHAIN = "healthchain==0.16.1"
@@ -264,7 +264,7 @@ def _tried(row: Row, folder: Path) -> tuple[str, str]:
         return f"run {datetime.now(UTC):%Y-%m-%d}", row.tried(folder)
     except CannotRun as why:
         return "not run", str(why)
-    except (AssertionError, subprocess.CalledProcessError, ValueError, requests.RequestException) as error:
+    except (AssertionError, FhirError, subprocess.CalledProcessError, ValueError, requests.RequestException) as error:
         told: Any = getattr(error, "stderr", None) or error
         return "FAILED", str(told).replace("\n", " ").replace("|", "/")[-300:]
 

@@ -18,7 +18,7 @@ createServer(async (request, response) => {
   for (const name of new Set(url.searchParams.keys())) { const all = url.searchParams.getAll(name); query[name] = all.length > 1 ? all : all[0]; }
   const path = url.pathname.replace(/^\/r4/, "");
   let answer;
-  try { answer = await router.handleRequest({ method: request.method, url: path + url.search, pathname: path, params: {}, query, body: undefined, headers: request.headers }, repository); }
+  try { answer = await router.handleRequest({ method: request.method, url: path + url.search, params: {}, query, body: undefined, headers: request.headers }, repository); }
   catch (error) { answer = [{ resourceType: "OperationOutcome", id: "x", issue: [{ severity: "error", code: "exception", diagnostics: String(error) }] }]; }
   const outcome = answer[0];
   response.statusCode = outcome.id === "ok" ? 200 : outcome.id === "not-found" ? 404 : 400;
