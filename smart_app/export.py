@@ -92,7 +92,7 @@ def _line(at: int, entry: Entry, ground: Ground | None) -> dict[str, Any]:
         "rules": list(ground.rules) if ground else [],
         "evidence": list(entry.sources),
         "ehr": entry.state,
-        "resource": (entry.item.location if entry.item else None) or entry.in_chart,
+        "resource": entry.resource,
     }
 
 

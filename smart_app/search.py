@@ -55,6 +55,12 @@ class CodeSearch:
         self._lock = threading.Lock()
         self._ready = False
 
+    @property
+    def words(self) -> list[str]:
+        """The words that are searched, in order."""
+        self.prepare()
+        return self._terms.words
+
     def find(self, typed: str, limit: int = _LIMIT) -> tuple[Hit, ...]:
         """Return complete codes for a code's beginning ("e1165", "E11.6"), words ("diab hyperg") or another name ("heart attack"), best first."""
         self.prepare()

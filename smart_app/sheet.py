@@ -67,6 +67,11 @@ class Entry:
 
 
     @property
+    def resource(self) -> str:
+        """The chart's entry, "Condition/1", or "" where there is none."""
+        return (self.item.location if self.item else None) or self.in_chart or ""
+
+    @property
     def how(self) -> str:
         """How it came to stand."""
         match self.decision.action:
@@ -214,6 +219,8 @@ def told_sheet(sheet: Sheet, *, payment: bool) -> dict[str, object]:
                 "how": e.how,
                 "state": e.state,
                 "stateWords": e.state_words,
+                "suggested": e.suggested,
+                "resource": e.resource,
                 "warning": e.warning,
             }
             for e in sheet.entries

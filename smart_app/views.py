@@ -159,6 +159,7 @@ def _add_review(routes: Blueprint, services: Services) -> None:
                 issuer=issuer,
                 chart_id=chart_id,
                 reasons=REASONS,
+                idle_s=services.settings.session_minutes * 60,
                 may_decide=session.person is not None and role.decides and (second.mine or not second.blind),
                 second=second,
                 both=services.seconds.both(place) if second.stage is Stage.DONE else None,

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -80,10 +80,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Server]:
+def running(more: Mapping[str, str] | None = None) -> Iterator[Server]:
     """Start the service, and stop it at the end.
 
-    Settings come from the environment as for `marginalia serve`, but for the database, which is a new one in a temporary folder.
+    Settings come from the environment as for `marginalia serve`, but for the database, which is a new one in a temporary folder, the public
+    URL, and `more` variables.
 
     Raises:
         BenchError: it doesn't start.
@@ -91,7 +92,8 @@ def running() -> Iterator[Server]:
     port = free_port()
     with TemporaryDirectory(prefix="marginalia-bench-") as folder:
         log = Path(folder) / "service.log"
-        environment = {**os.environ, "MARGINALIA_DATABASE_URL": f"sqlite:///{folder}/bench.sqlite"}
+        own = {"MARGINALIA_DATABASE_URL": f"sqlite:///{folder}/bench.sqlite", "MARGINALIA_PUBLIC_URL": f"http://127.0.0.1:{port}"}
+        environment = {**os.environ, **own, **(more or {})}
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "cds_service.bench.served", "serve", "--open", "--port", str(port)],

@@ -10,6 +10,7 @@
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
   const list = (value) => (value ? value.split(" ").filter(Boolean) : []);
 
+  const desk = document.querySelector(".desk");
   const reading = byId("reading");
   const words = all(".words[data-targets]");
   const cards = all(".card");
@@ -207,6 +208,9 @@
     card.querySelector("[name=seen]").value = d ? d.id : 0;
     const lead = d ? { accept: "Accepted", change: `Changed to ${d.after}`, reject: "Rejected" }[d.action] : "";
     card.querySelector(".decision").textContent = d ? `${lead} by ${d.who}, ${d.at.slice(0, 16).replace("T", " ")} UTC${d.reason ? `. ${d.reason}` : ""}` : "";
+    const decision = card.querySelector("[data-step=decision]");
+    decision.hidden = !d;
+    decision.textContent = d ? `decision ${d.id}: ${d.action} by ${d.who}` : "";
     ask(card, "");
     byId("progress").value = answer.decided;
     byId("progress-words").textContent = `${answer.decided} of ${codes.length} decided`;
@@ -223,6 +227,13 @@
     const next = nextOpen(card);
     if (next) openCard(next, { focus: true });
   }
+
+  /* The service builds its index with the first search: it may begin when a person goes to the field. */
+  document.addEventListener("focusin", (event) => {
+    if (event.target.name !== "other" || root.dataset.searched) return;
+    root.dataset.searched = "true";
+    fetch(`${desk.dataset.search}?q=`, { headers: { Accept: "application/json" } }).catch(() => {});
+  });
 
   /* Type-ahead: the hits become choices below the field, so that they are reached like any other. */
   let typing = 0;
@@ -312,19 +323,26 @@
 
   function watchExpiry() {
     const bar = byId("expiry");
-    const ends = Number(bar.dataset.ends);
-    if (!ends) return;
+    const ends = Number(bar.dataset.ends) * 1000 || Infinity;
+    const idle = Number(bar.dataset.idle) * 1000;
+    // Whatever asks the service keeps the session alive, but for the look at what others do.
+    let touched = Date.now();
+    new PerformanceObserver((seen) => {
+      for (const entry of seen.getEntries()) if (entry.initiatorType === "fetch" && !entry.name.endsWith(desk.dataset.standing)) touched = Date.now();
+    }).observe({ type: "resource" });
     const look = () => {
-      const left = Math.ceil((ends * 1000 - Date.now()) / 60000);
+      const away = touched + idle;
+      const left = Math.ceil((Math.min(ends, away) - Date.now()) / 60000);
       bar.hidden = left > 5;
+      byId("expiry-what").textContent = ends <= away ? "The EHR's permission" : "Nothing was done here for long: the session";
       byId("expiry-minutes").textContent = left > 1 ? `${left} minutes` : left === 1 ? "one minute" : "a moment";
     };
     look();
     setInterval(look, 15000);
+    document.addEventListener("marginalia:expiry", look);
   }
 
   /* What others do meanwhile: looked at now and then, and when the page comes back to the front. */
-  const desk = document.querySelector(".desk");
   async function look() {
     if (document.visibilityState !== "visible") return;
     try {
@@ -346,7 +364,11 @@
     say("news", answer);
   }
   setInterval(look, 20000);
+  // A browser keeps the page that one leaves for its back button: it must not come back as it was, nor after the chart was closed.
+  window.addEventListener("pagehide", () => { document.body.hidden = true; });
+  window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   document.addEventListener("visibilitychange", look);
+  window.addEventListener("online", look);
   document.addEventListener("marginalia:look", look);
 
   /* Pointer and form events, one listener each */
@@ -490,4 +512,5 @@
   const asked = byId(reading.dataset.asked);  // the EHR was on this note
   if (asked && !goal && !narrow.matches) asked.scrollIntoView({ block: "start" });
   root.dataset.ready = "true";
+  performance.mark("marginalia-ready");
 })();

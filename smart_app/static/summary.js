@@ -72,6 +72,11 @@
     const diagnoses = answer.entries.filter((e) => e.kind === "diagnosis");
     const others = answer.entries.filter((e) => e.kind !== "diagnosis");
     entries.replaceChildren(...diagnoses.map((e, at) => row(e, at + 1, diagnoses.length)));
+    for (const step of document.querySelectorAll(".card.code [data-step=resource]")) {
+      const entry = answer.entries.find((e) => e.suggested === step.closest(".card").dataset.code);
+      step.textContent = entry ? entry.resource : "";
+      step.hidden = !step.textContent;
+    }
     byId("no-entries").hidden = diagnoses.length > 0;
     byId("others").hidden = !others.length;
     byId("others").querySelector("ul").replaceChildren(...others.map((e) => line(e.code, e.display, e.how)));

@@ -40,7 +40,7 @@ def screen(chrome: webdriver.Chrome, browser_ehr: Ehr, tmp_path: Path) -> Iterat
     from tests.smart_screen import Screen
     from tests.smart_stage import running_service
 
-    issuer = {"coders": ["Practitioner/7"], "auditors": ["Practitioner/9"], "writes": ["Condition", "Provenance", "Communication"]}
+    issuer = {"coders": ["Practitioner/7"], "auditors": ["Practitioner/9"], "writes": ["Condition", "Provenance", "Communication", "Claim"]}
     browser_ehr.user, browser_ehr.user_name = "Practitioner/7", "Dr. Ada Testing"
     with running_service(tmp_path, browser_ehr, issuer=issuer) as stage:
         yield Screen(chrome, stage)
