@@ -39,7 +39,7 @@ def codeset() -> None:
 
 
 @codeset.command("import")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE|FOLDER...")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE|FOLDER|ZIP|XLSX...")
 @click.option("--from", "begins", type=_DATE, help="First day in force, where the names of the files don't tell: an update within the year.")
 @click.option("--until", type=_DATE, help="Last day that the publisher means the release for.")
 @click.option("--supersede", is_flag=True, help="Take the place of a release of the same beginning, or begin within another that then ends the day before.")
@@ -48,8 +48,8 @@ def codeset() -> None:
 def import_files(paths: tuple[Path, ...], begins: datetime | None, until: datetime | None, supersede: bool, accept_losses: bool, as_json: bool) -> None:
     """Import the official files of one release: ICD-10-CM, ICD-10-PCS, HCPCS Level II, CPT (licensed), CMS-HCC mapping, SNOMED CT map.
 
-    Give the files of a release together, with the publisher's names: they are checked against each other. All or nothing: a file that is damaged, mixed up
-    or overlaps what is at hand is refused with its line, and what was in force stays so.
+    Give the files of a release together, with the publisher's names, or the ZIP as it was downloaded: they are checked against each other. All or nothing:
+    a file that is damaged, mixed up or overlaps what is at hand is refused with its line, and what was in force stays so.
     """
     choices = Choices(begins.date() if begins else None, until.date() if until else None, supersede, accept_losses)
     hand = at_hand()

@@ -21,6 +21,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from cds_service.codesets.archives import unpacked
 from cds_service.codesets.diagnoses import Terms, diagnosis_release
 from cds_service.codesets.official import Kind, OfficialFile, recognised
 from cds_service.codesets.order import mixed
@@ -115,7 +116,7 @@ class Library:
         return self._shelf({h: self._files(h) for h in self.held()})
 
     def bring(self, paths: Sequence[Path], choices: Choices = Choices()) -> tuple[tuple[Held, ...], list[str]]:
-        """Import the official files among files and folders, all or nothing.
+        """Import the official files among files, folders, ZIP archives and workbooks, all or nothing.
 
         Returns:
             The releases now held, and the names of files in folders that are no official files.
@@ -123,6 +124,10 @@ class Library:
         Raises:
             CodeSetError: a file is damaged, mixed up with another, or overlaps a release at hand. Nothing has changed then.
         """
+        with unpacked(paths) as plain:
+            return self._bring(plain, choices)
+
+    def _bring(self, paths: Sequence[Path], choices: Choices) -> tuple[tuple[Held, ...], list[str]]:
         files, others = recognised(paths)
         groups: dict[str, list[OfficialFile]] = defaultdict(list)
         for file in files:
