@@ -7,7 +7,7 @@ is read from the provider's own order: a diagnosis named principal, the list of 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import IntEnum
 
 from cds_service.review.case import Case
@@ -92,6 +92,8 @@ class Prominences:
         reading, begin, section = self._case.readings.get(evidence.source), evidence.begin, evidence.section or ""
         if reading is None or begin is None:
             return Place.ELSEWHERE
+        if self._case.inpatient and admitted_for(self._case, (evidence,)):
+            return Place.PRINCIPAL
         if section in ("diagnosis", "other", "preamble"):
             listed = _list_of(section_at(reading.sections, begin).title, section)
             if listed is not None:
@@ -141,6 +143,14 @@ class Prominences:
             number = _NUMBER.search(self._case.text(e.source), max(0, sentence.begin - _LOOK), sentence.begin)
             return number is None or number[1] == "1"
         return True
+
+
+def admitted_for(case: Case, words: Iterable[Evidence], cues: Sequence[str] = ("from_observation", "after_surgery", "for_rehabilitation")) -> bool:
+    """Tell whether words follow, in their sentence, one that says why the patient became an inpatient (II.I, II.J, II.K)."""
+    said = [e for cue in cues for e in case.said(cue)]
+    return bool(said) and any(
+        (at := case.sentence(w)) is not None and any(e.source == w.source and at.begin <= (e.begin or 0) < (w.begin or 0) for e in said) for w in words
+    )
 
 
 def _list_of(title: str, section: str) -> Place | None:

@@ -14,7 +14,7 @@ from enum import IntEnum
 from cds_service.errors import RuleError
 from cds_service.review.case import Case
 from cds_service.review.model import Alternative, Evidence, NotCoded, Rationale
-from cds_service.review.sheet import Line, Sheet
+from cds_service.review.sheet import Line, Sheet, written_codes
 from onnx_models.reading import Attributes
 
 
@@ -138,10 +138,13 @@ class RuleBook:
 
     def settle(self, sheet: Sheet, case: Case) -> Sheet:
         """Return the sheet after every rule in force has acted once, in order."""
+        written = written_codes(sheet.lines)
         for one in self._ordered:
-            if one.in_force(case.on) and (not one.needs or sheet.has(*one.needs)):
-                for change in tuple(one.decide(sheet, case)):
+            if one.in_force(case.on) and (not one.needs or any(f"\n{prefix}" in written for prefix in one.needs)):
+                changes = tuple(one.decide(sheet, case))
+                for change in changes:
                     sheet = _applied(sheet, change, one, case)
+                written = written_codes(sheet.lines) if changes else written
         return sheet
 
 

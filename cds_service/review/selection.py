@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cds_service.review.case import Case, Statement
 from cds_service.review.codeset import CodeSet
 from cds_service.review.model import Alternative, NotCoded, Rationale
-from cds_service.review.sheet import Line, Sheet
+from cds_service.review.sheet import Line, Sheet, joined
 from cds_service.review.specificity import leaves
 from onnx_models.reading import Assertion, Attributes, Candidate, Certainty, Experiencer, Polarity, Reason, Temporality
 
@@ -30,11 +30,12 @@ class _Support:
 
 def propose(case: Case) -> Sheet:
     """Return the sheet of codes that the notes assert with at least the threshold, each at its leaf."""
-    sheet = Sheet()
+    lines: dict[str, Line] = {}
+    left_out: list[NotCoded] = []
     for code, found in sorted(_by_code(case).items()):
         asserted = [s for s in found if case.counts(s.statement.mention.assertion)]
         if not asserted:
-            sheet = sheet.with_left_out(_left_out(case, code, found))
+            left_out += _left_out(case, code, found)
             continue
         confidence = max(s.candidate.score for s in asserted)
         if confidence < case.knowledge.threshold or all(s.rank for s in asserted):
@@ -50,8 +51,8 @@ def propose(case: Case) -> Sheet:
                 _alternatives(case, asserted, leaf),
                 attributes,
             )
-            sheet = sheet.with_line(line)
-    return sheet
+            lines[leaf] = joined(lines[leaf], line) if leaf in lines else line
+    return Sheet(lines, tuple(left_out))
 
 
 def reason_left_out(assertion: Assertion, cue: str | None = None) -> str:
@@ -92,6 +93,9 @@ def _left_out(case: Case, code: str, found: Sequence[_Support]) -> list[NotCoded
 
 def _attributes(statements: Sequence[Statement]) -> Attributes:
     """Return the attributes of all mentions together: both sides are bilateral, otherwise the first that says something counts."""
+    if len(statements) == 1:
+        own = statements[0].mention.attributes
+        return own if own.laterality or not (side := _trailing_side(statements[0])) else replace(own, laterality=side)
     named = [s.mention.attributes for s in statements]
     lateral = {side for s in statements if (side := s.mention.attributes.laterality or _trailing_side(s))}
 

@@ -76,10 +76,17 @@ def _predecessors(lines: Sequence[Line], codes: CodeSet) -> dict[str, list[Line]
         named = (other in first and one in first[other]) or (one in after and other in after[one]) or (manifest and is_etiology(codes, one, other))
         return (named and one != other and not (one in first and other in first[one])) or _ranks_before(one, other)
 
+    asking = [(other, after[other.code].heads) for other in lines if other.code in after]
     found: dict[str, list[Line]] = {}
     for line in lines:
         code, manifest = line.code, codes.is_manifestation(line.code)
-        candidates = lines if manifest or code in first or code.startswith(_RANKED) else [other for other in lines if other.code in after]
+        if manifest or code.startswith(_RANKED):
+            candidates = list(lines)
+        elif code in first:
+            heads, asked = first[code].heads, {other.code for other, wanted in asking if code[:3] in wanted}
+            candidates = [other for other in lines if other.code[:3] in heads or other.code in asked]
+        else:
+            candidates = [other for other, wanted in asking if code[:3] in wanted]
         found[code] = [other for other in candidates if precedes(other.code, code, manifest)]
     return found
 

@@ -38,11 +38,12 @@ class Sheet:
 
     def under(self, *prefixes: str) -> tuple[Line, ...]:
         """Return the lines whose code is, or lies below, one of `prefixes`."""
-        return tuple(line for code, line in self.lines.items() if code.startswith(prefixes))
+        return tuple(line for code, line in self.lines.items() if code.startswith(prefixes)) if self.has(*prefixes) else ()
 
     def has(self, *prefixes: str) -> bool:
         """Tell whether a code at or below one of `prefixes` stands."""
-        return any(code.startswith(prefixes) for code in self.lines)
+        written = written_codes(self.lines)
+        return any(f"\n{prefix}" in written for prefix in prefixes)
 
     def with_line(self, line: Line) -> Sheet:
         """Return a sheet in which `line` stands, joined with what stood there for its code."""
@@ -60,6 +61,11 @@ class Sheet:
     def with_left_out(self, reasons: Iterable[NotCoded]) -> Sheet:
         """Return a sheet with further findings left out."""
         return replace(self, left_out=(*self.left_out, *reasons))
+
+
+def written_codes(codes: Iterable[str]) -> str:
+    """Return codes as one text, each after a line break: whether a prefix stands there is one search, however many codes there are."""
+    return "\n" + "\n".join(codes)
 
 
 def joined(one: Line, other: Line) -> Line:

@@ -41,7 +41,7 @@ _BEYOND: tuple[tuple[re.Pattern[str], int], ...] = (
 def side_of(title: str) -> str | None:
     """Return the side that a title names: "left", "right", "bilateral", "unspecified", or None."""
     lowered = title.lower()
-    named = {w for w in _SIDES if re.search(rf"\b{w}\b", lowered)}
+    named = {w for w in _SIDES if w in lowered and re.search(rf"\b{w}\b", lowered)}
     if len(named) == 1:
         return named.pop()
     return "unspecified" if not named and "unspecified" in lowered else None

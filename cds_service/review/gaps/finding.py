@@ -9,7 +9,7 @@ from cds_service.review.case import Case, Statement
 from cds_service.review.codeset import ICD10CM
 from cds_service.review.gaps.language import Coded, Condition, Contradicted, Drug, Earlier, GapRule, Listed, Measured, Mentioned, Ordered, Said
 from cds_service.review.model import DocumentationQuery, Evidence
-from cds_service.review.sheet import Line
+from cds_service.review.sheet import Line, written_codes
 from cds_service.review.specificity import side_of, sides
 from cds_service.review.structured import earlier_evidence, medication_evidence, observation_evidence, order_evidence, problem_evidence, procedure_evidence
 from fhir_mappers.record import Observation
@@ -22,7 +22,8 @@ _PER_CONDITION = 3
 
 def queries(lines: Sequence[Line], case: Case) -> tuple[DocumentationQuery, ...]:
     """Return the questions that the rules ask of a case whose codes are settled, the most important first."""
-    found = [q for rule in case.knowledge.gap_rules if _applies(rule, case) for q in _asked(rule, lines, case)]
+    written = written_codes(line.code for line in lines)
+    found = [q for rule in case.knowledge.gap_rules if _applies(rule, case) and _concerned(rule, written) for q in _asked(rule, lines, case)]
     return tuple(sorted(found, key=lambda q: (q.priority, q.id)))
 
 
@@ -31,6 +32,11 @@ def _applies(rule: GapRule, case: Case) -> bool:
     age = (case.on - born).days // 365.25 if born else None
     fits = age is None or ((rule.min_age is None or age >= rule.min_age) and (rule.max_age is None or age <= rule.max_age))
     return fits and case.record.setting.value in rule.settings
+
+
+def _concerned(rule: GapRule, written: str) -> bool:
+    """Tell whether every code that a rule needs stands, by its first characters: a quick look before the whole rule is tried."""
+    return all(any(f"\n{code}" in written for code in need.codes) for need in rule.needs if isinstance(need, Coded))
 
 
 def _asked(rule: GapRule, lines: Sequence[Line], case: Case) -> Iterator[DocumentationQuery]:

@@ -7,6 +7,7 @@ from cds_service.review.guidelines import (
     drugs,
     encounters,
     events,
+    extent,
     general,
     infections,
     injuries,
@@ -52,6 +53,7 @@ BOOK = RuleBook(
         *status.RULES,
         *symptoms.RULES,
         *conventions.RULES,
+        *extent.RULES,
         *encounters.RULES,
         *principal.RULES,
     )

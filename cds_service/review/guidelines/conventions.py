@@ -34,8 +34,11 @@ _BOTH_SIDES = (  # osteoarthritis: the bilateral code is no sibling of the sides
 )
 def less_specific(sheet: Sheet, case: Case) -> Iterable[Change]:
     """A vaguer code of a condition that another line codes more specifically is not reported."""
+    categories: dict[str, list[Line]] = {}
     for line in sheet:
-        siblings = (other for other in sheet.under(line.code[:3]) if vaguer(case.codes, line.code, other.code))
+        categories.setdefault(line.code[:3], []).append(line)
+    for line in sheet:
+        siblings = (other for other in categories[line.code[:3]] if vaguer(case.codes, line.code, other.code))
         finer = best((*siblings, *case.knowledge.vaguer.holders(line.code, sheet)))
         if finer:
             yield Withhold(line.code, f"less specific than {finer.code}", finer.code, "Right if no more is documented than this.")
@@ -130,7 +133,7 @@ def both_sides(sheet: Sheet, case: Case) -> Iterable[Change]:
 
 def _families(sheet: Sheet, codes: CodeSet) -> Iterable[tuple[str, str, str]]:
     for line in sheet:
-        family = sides(codes, line.code)
+        family = sides(codes, line.code) if "right" in codes.title(line.code).lower() else {}
         if line.code == family.get("right") and "left" in family and codes.is_billable(family.get("bilateral", "")):
             yield line.code, family["left"], family["bilateral"]
 

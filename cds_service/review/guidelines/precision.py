@@ -41,9 +41,9 @@ def side_of_the_record(sheet: Sheet, case: Case) -> Iterable[Change]:
     """Where a diagnosis names no side, and the notes speak of one side of that site only, it is that side."""
     for line in sheet:
         title = case.codes.title(line.code).lower()
-        family = sides(case.codes, line.code)
-        site = next((s for s in _SITES if s in title), None)
-        if not family or site is None or side_of(title) != "unspecified":
+        site = next((s for s in _SITES if s in title), None) if side_of(title) == "unspecified" else None
+        family = sides(case.codes, line.code) if site else {}
+        if not family:
             continue
         said = [e for e in case.said(f"side_{site}") if e.section not in _ELSEWHERE]
         named = {side for e in said if (side := _named(e))}

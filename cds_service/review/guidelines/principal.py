@@ -1,6 +1,6 @@
 """Principal diagnosis of an inpatient: equal candidates, contrasting diagnoses, a plan that was not carried out.
 
-Guidelines II.C, II.D, II.F; I.C.21.c.13 (Z53).
+Guidelines II.C, II.D, II.F, II.I to II.K; I.C.21.c.13 (Z53).
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 from cds_service.review.case import Case
 from cds_service.review.guidelines.support import GUIDELINES, WORDING, spoken, together
-from cds_service.review.rules import Add, Change, Explain, Phase, rule
+from cds_service.review.prominence import admitted_for
+from cds_service.review.rules import Add, Change, Exchange, Explain, Phase, Rule, rule
 from cds_service.review.sheet import Line, Sheet
 
 
@@ -70,4 +71,47 @@ def not_carried_out(sheet: Sheet, case: Case) -> Iterable[Change]:
         yield Add(code, WORDING, said, f"A planned procedure was not carried out, {why}.")
 
 
-RULES = (equal, contrasting, not_carried_out)
+def _admitted_because(id: str, title: str, section: str, cue: str, text: str) -> Rule:
+    """Return the rule for one way of becoming an inpatient; the order itself is that of `prominence.py`."""
+
+    def named(sheet: Sheet, case: Case) -> Iterable[Change]:
+        if case.inpatient and case.said(cue):
+            for line in sheet:
+                if line.code[0] not in "VWXY" and admitted_for(case, line.evidence, (cue,)):
+                    yield Explain(line.code, text)
+
+    return rule(id, title, f"{GUIDELINES}, {section}", Phase.EXCLUSION)(named)
+
+
+from_observation = _admitted_because(
+    "guideline.II.I", "Admission following observation", "II.I.1 and II.I.2", "from_observation",
+    "It led to the admission after observation: the principal diagnosis.",
+)  # fmt: skip
+after_surgery = _admitted_because(
+    "guideline.II.J", "Admission from outpatient surgery", "II.J", "after_surgery",
+    "It is the reason of the admission after outpatient surgery: the principal diagnosis.",
+)  # fmt: skip
+for_rehabilitation = _admitted_because(
+    "guideline.II.K", "Admission for rehabilitation", "II.K", "for_rehabilitation",
+    "It is the condition for which rehabilitation is performed: the principal diagnosis.",
+)  # fmt: skip
+
+
+@rule(
+    "guideline.II.K.injury",
+    "Rehabilitation of an injury",
+    f"{GUIDELINES}, II.K and I.C.19.a: subsequent care",
+    Phase.STATUS,
+    needs=("S",),
+    yields=("S",),
+)
+def injury_in_rehabilitation(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """An injury whose rehabilitation is the reason of the admission is coded for subsequent care, not for active treatment."""
+    if case.said("for_rehabilitation"):
+        for line in sheet.under("S"):
+            code = f"{line.code[:-1]}D"
+            if line.code[-1] == "A" and case.codes.is_billable(code) and admitted_for(case, line.evidence, ("for_rehabilitation",)):
+                yield Exchange(line.code, code, "The admission is for its rehabilitation: subsequent care.")
+
+
+RULES = (equal, contrasting, not_carried_out, from_observation, after_surgery, for_rehabilitation, injury_in_rehabilitation)
