@@ -352,7 +352,8 @@ def chart(server: Server) -> None:
         "/fhir/Binary/b1": Answer({"resourceType": "Binary", "contentType": "text/plain; charset=iso-8859-1", "data": text}),
         "/fhir/Device": Answer({"resourceType": "OperationOutcome", "issue": [{"code": "not-supported"}]}, 400),
     }
-    for kind in ("Composition", "DiagnosticReport", "ClinicalImpression", "Condition", "Procedure", "ServiceRequest", "MedicationStatement", "Coverage"):
+    kinds = ("Composition", "DiagnosticReport", "ClinicalImpression", "Condition", "Procedure", "ServiceRequest", "MedicationStatement", "Coverage")
+    for kind in (*kinds, "MedicationAdministration"):
         server.routes[f"/fhir/{kind}"] = Answer(bundle())
 
 

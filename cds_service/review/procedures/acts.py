@@ -40,6 +40,7 @@ _WITHOUT = frozenset({"without", "no", "not"})
 _PAST_SECTIONS = frozenset({"past_surgical", "past_medical", "family", "social", "allergies", "immunizations", "problem_list", "obstetric", "medications"})
 _PLANNED_SECTIONS = frozenset({"plan", "assessment_plan", "instructions", "indication", "chief_complaint", "preop_diagnosis", "differential", "ros"})
 _TOLD_SECTIONS = frozenset({"hpi", "diagnosis", "admission_diagnosis", "imaging", "labs", "exam", "vitals"})  # need a word that it was done
+_TITLED = frozenset({"procedure", "preamble", "other"})  # where a short line names a procedure; elsewhere it may name a finding
 _HOSPITAL = frozenset({"procedure", "hospital_course"})
 
 
@@ -180,8 +181,8 @@ def _acts(
 
 def _tells(operation: Operation, line: str, section: Section, *, title: bool) -> bool:
     """Tell whether a verb names a procedure rather than a step of one: in a title, or where the course of the stay tells that it was undergone."""
-    if title:
-        return operation.noun and section.kind not in _PAST_SECTIONS
+    if title and section.kind in _TITLED:
+        return operation.noun
     undergone = _UNDERGONE.search(line) is not None
     return undergone if operation.noun else section.kind == "hospital_course" or (undergone and section.kind != "procedure")
 

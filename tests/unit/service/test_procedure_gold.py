@@ -24,8 +24,6 @@ def knowledge() -> Knowledge:
     return Knowledge.load()
 
 
-
-
 def test_the_set_is_frozen() -> None:
     """A change of the set is a change of what is measured: it is made on purpose, with this hash."""
     data = (resources.files("cds_service.evaluation") / "gold" / "procedures.jsonl").read_bytes()
