@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cds_service.codesets import Choices, Library
 from cds_service.review import CodingReview, Knowledge
 from cds_service.review.codeset import ICD10PCS, CodeSet, CodeSets
 from cds_service.review.document import to_document, with_text, without_text
@@ -22,7 +24,7 @@ from fhir_mappers.record import Coding, Concept, ProcedureDone, Setting
 from onnx_models.reading import NoteReading
 from onnx_models.segmenter import sections, sentences
 from tests.unit.review.conftest import note, of, reading, record
-from tests.unit.review.procedure_tables import release
+from tests.unit.review.procedure_tables import order_file, release, tables_file
 
 Coded = Callable[..., CodingReview]
 
@@ -242,9 +244,11 @@ def test_tables_from_the_official_file_hold_labels_and_rows(pcs: CodeSet) -> Non
     assert {t.stem + rest for t in pcs.tables.values() for rest in t.rests} == pcs.billable
 
 
-def test_a_label_written_twice_is_one_file_each(tmp_path: Path) -> None:
-    """Order file and tables of one release agree; the release names its year."""
-    made = release(tmp_path)
-    assert (made.year, made.version) == ("2026", "2026")
+def test_an_import_of_order_file_and_tables_makes_them_usable(tmp_path: Path) -> None:
+    """`codeset import` of the two files: the release of the year, with its tables."""
+    library = Library(tmp_path / "library", (), ())
+    library.bring([order_file(tmp_path / "files"), tables_file(tmp_path / "files")], Choices())
+    made = library.shelf().code_sets.in_force(ICD10PCS, date(2026, 3, 2))
+    assert (made.year, made.version, sorted(made.tables)[:2]) == ("2026", "2026", ["0DB", "0DJ"])
     assert made.is_billable("0FT44ZZ")
     assert not made.is_billable("0FT")
