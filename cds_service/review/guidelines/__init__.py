@@ -9,6 +9,7 @@ from cds_service.review.guidelines import (
     events,
     extent,
     general,
+    indexed,
     infections,
     injuries,
     kidney,
@@ -33,6 +34,7 @@ __all__ = ["BOOK"]
 BOOK = RuleBook(
     (
         *precision.RULES,
+        *indexed.RULES,
         *uncertainty.RULES,
         *general.RULES,
         *newborn.RULES,

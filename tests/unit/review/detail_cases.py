@@ -80,6 +80,11 @@ DETAIL_CASES: tuple[RuleCase, ...] = (
         "C50.919",
         setting="inpatient",
     ),
+    # By the index
+    fires("index.mass-kidney", "Postoperative Diagnosis: Right renal mass.", {"Right renal mass": "R93.421"}, "N28.89"),
+    misses("index.mass-kidney", "Impression: Abnormal right kidney on CT.", {"Abnormal right kidney": "R93.421"}, "R93.421"),
+    fires("index.otitis-media", "Assessment: Bilateral otitis media.", {"Bilateral otitis media": "H65.93"}, "H66.93"),
+    misses("index.otitis-media", "Assessment: Otitis media with effusion, left ear.", {"Otitis media with effusion, left ear": "H65.92"}, "H65.92"),
     # Extent of burns (I.C.19.d.6), coma scale (I.C.18.e)
     fires("guideline.I.C.19.d.6", "Assessment: Burn of left thigh, 25% TBSA, 12% third degree.", {"Burn of left thigh": "T24.312"}, "T24.312A", "T31.21"),
     fires("guideline.I.C.19.d.6", "Assessment: Burn of the left thigh, 4% TBSA.", {"Burn of the left thigh": "T24.212"}, "T24.212A", "T31.0"),
