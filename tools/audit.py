@@ -22,7 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("cds_service", "fhir_mappers", "onnx_models", "smart_app", "tools")
-_BINARY = "onnx_models/artefacts/"  # trained weights; `make release` tells their hashes
+_LEFT_OUT = ("onnx_models/artefacts/", "tools/accepted.toml")  # trained weights, whose hashes `make release` tells; quotations of findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def bandit() -> list[Finding]:
 
 def secrets() -> list[Finding]:
     """Run detect-secrets over all files under version control."""
-    files = [f for f in _ran("git", "ls-files").stdout.splitlines() if not f.startswith(_BINARY) and (ROOT / f).is_file()]
+    files = [f for f in _ran("git", "ls-files").stdout.splitlines() if not f.startswith(_LEFT_OUT) and (ROOT / f).is_file()]
     told = _told(_ran(_tool("detect-secrets"), "scan", "--no-verify", *files), "detect-secrets")
     return [
         Finding("detect-secrets", result["type"], file, result["line_number"], _line(file, result["line_number"]))

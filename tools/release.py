@@ -64,7 +64,7 @@ def bill(source: Path, environment: Path, folder: Path) -> dict[str, Any]:
     from cyclonedx.validation.json import JsonStrictValidator
 
     tool = Path(sys.executable).with_name("cyclonedx-py")
-    form = ("--output-format", "JSON", "--output-reproducible", "--schema-version", "1.6", "--mc-type", "application")
+    form = ("--output-format", "JSON", "--output-reproducible", "--spec-version", "1.6", "--mc-type", "application")
     _run(tool, "environment", *form, "--pyproject", source / "pyproject.toml", "-o", folder / "bom.json", environment / "bin" / "python")
     told: dict[str, Any] = json.loads((folder / "bom.json").read_text(encoding="utf-8"))
     told["components"].append(model_component(source / ARTEFACTS))

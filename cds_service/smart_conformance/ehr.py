@@ -31,7 +31,7 @@ ISSUERS = {
     "relative": "its configuration has relative addresses",
     "no-pkce": "its configuration doesn't list S256",
     "ehr-only": "it offers no standalone launch",
-    "secret": "the app is registered with client_secret_basic",
+    "symmetric": "the app is registered with client_secret_basic",
     "refresh": "the app asks for online_access or offline_access",
 }
 USER = "Practitioner/sim-7"

@@ -27,7 +27,7 @@ def registered(ehr: SmartEhr) -> list[dict[str, Any]]:
     """Return the issuers of the simulated EHR as our settings have them."""
     entries: dict[str, dict[str, Any]] = {issuer: {"iss": ehr.iss(issuer), "client_id": CLIENT, "auth": "private_key_jwt"} for issuer in ISSUERS}
     entries["main"]["frame_ancestors"] = [ehr.url]
-    entries["secret"] |= {"auth": "client_secret_basic", "client_secret": "of the test"}
+    entries["symmetric"] |= {"auth": "client_secret_basic", "client_secret": "of the test"}
     entries["refresh"]["scopes"] = f"{DEFAULT_SCOPES} online_access"
     return list(entries.values())
 

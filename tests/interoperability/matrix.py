@@ -194,7 +194,7 @@ def medplum(folder: Path) -> str:
     missing = wanted - {(str(r["resourceType"]), str(r["id"])) for r in found.resources}
     assert not missing, (missing, found.skipped)
     refused = sorted({s.source for s in found.skipped})
-    return f"{len(found.resources)} resources of the encounter are read, paged and filtered{f'; not served: {refused}' if refused else ''}"
+    return f"{len(found.resources)} resources of the encounter are read and filtered{f'; not served: {refused}' if refused else ''}"
 
 
 def tests_of(*paths: str) -> Callable[[Path], str]:
@@ -227,9 +227,9 @@ ROWS = (
     Row("fhir 4.12.0 (npm), validator", "judges the resources that cards suggest", "matrix --only npm-validator", npm_validator),
     Row("fhir.resources 8 (PyPI)", "judges what is written, and the demo's charts", f"pytest {' '.join(_WRITTEN)}", tests_of(*_WRITTEN)),
     Row("Medplum FHIR router 5.2.13 (npm)", "FHIR server that our client reads", "matrix --only medplum", medplum),
-    Row("CDS Hooks Sandbox", "EHR page in a browser", "guide, section 8", why="not in npm; its page is on the internet, and calls an https address of yours"),
-    Row("SMART App Launcher", "authorisation server", "guide, section 8", why="not in npm; on the internet"),
-    Row("HAPI FHIR", "FHIR server", "guide, section 8", why="neither in PyPI, npm nor Debian; Java alone doesn't help"),
+    Row("CDS Hooks Sandbox", "EHR page in a browser", "guide, section 7", why="not in npm; its page is on the internet, and calls an https address of yours"),
+    Row("SMART App Launcher", "authorisation server", "guide, section 7", why="not in npm; on the internet"),
+    Row("HAPI FHIR", "FHIR server", "guide, section 7", why="neither in PyPI, npm nor Debian; Java alone doesn't help"),
     Row("Inferno", "test kit", "none", why="not in these registries; `conformance` and `smart-conformance` stand in for it"),
     Row("Epic, Oracle Health", "EHRs", "[Epic](integration-epic.md), [Oracle Health](integration-oracle.md)", why="no access; never tried"),
 )

@@ -66,3 +66,13 @@ def test_the_container_has_a_user_and_starts_a_command_that_exists() -> None:
     copied = [source for name, words in said if name == "COPY" and "--from" not in words for source in words.split()[:-1]]
     assert [source for source in copied if not (ROOT / source).exists()] == []
     assert {"cds_service", "fhir_mappers", "onnx_models", "smart_app"} <= set(copied)
+
+
+def test_the_threat_model_names_tests_that_exist() -> None:
+    """Each test file of docs/security.md is there, and each row of the threats names one, or says that there is none."""
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    there = {path.name for path in (ROOT / "tests").rglob("*.py")}
+    assert set(re.findall(r"(test_\w+\.py)", page)) <= there
+    rows = [row for row in page.split("## Threats")[1].split("## ")[0].splitlines() if row.startswith("| ")][1:]
+    assert len(rows) >= 15
+    assert [row for row in rows if not re.search(r"test_\w+|tests/\w+|conformance|audit's tests|none: see below", row.rpartition(" | ")[2])] == []
