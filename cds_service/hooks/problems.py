@@ -11,6 +11,17 @@ from cds_service.review.model import CodeAssignment
 from fhir_mappers.systems import ICD10CM, canonical
 
 _LONGEST_TITLE = 200  # characters of a problem's name
+# Plain names that the classification says more exactly in another category (tabular list; guidelines I.C.9.a, I.C.2.c, I.B.9).
+_ELSEWHERE: dict[str, tuple[str, ...]] = {
+    "I10": ("I11", "I12", "I13"),
+    "D64.9": ("D50", "D51", "D52", "D53", "D57", "D62", "D63"),
+    "N19": ("N17", "N18"),
+    "N28.9": ("N17", "N18"),
+    "I51.9": ("I11", "I25", "I50"),
+    "G62.9": ("E10.4", "E11.4", "E13.4", "G60", "G61"),
+    "J98.4": ("J43", "J44", "J84"),
+    "K76.9": ("K70", "K74", "K75"),
+}
 
 
 def problem_cards(finding: Finding) -> list[Card]:
@@ -56,6 +67,8 @@ def _meant(finding: Finding, words: str) -> set[str]:
 
 
 def _is_sharper(diagnosis: CodeAssignment, code: str) -> bool:
-    """Tell whether the diagnosis says more of the same condition: another code of the same category, where `code` is the vague one."""
+    """Tell whether the diagnosis says more of the same condition: another code of the same category, or a combination, where `code` is the vague one."""
+    if diagnosis.code.startswith(_ELSEWHERE.get(code, ())):
+        return True
     vague = code.endswith("9") or len(code) <= len(diagnosis.code) - 1
     return diagnosis.code != code and diagnosis.code[:3] == code[:3] and vague

@@ -43,6 +43,15 @@ def test_more_specific_problem(client: FlaskClient, hook_call: Call, note: Call,
     assert "encounter" not in resource
 
 
+def test_a_combination_of_another_category_is_more_specific(client: FlaskClient, hook_call: Call, note: Call) -> None:
+    """I.C.9.a: hypertension is being added, and the notes document heart failure beside it: the combination is offered."""
+    notes = {"notes": {"resourceType": "Bundle", "entry": [{"resource": note("Assessment: HTN with CHF, furosemide increased.\n")}]}}
+    concept = adding({"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "I10"})
+    answer = client.post("/cds-services/problem-specificity", json=hook_call("problem-list-item-create", context=concept, prefetch=notes))
+    offered = [a["resource"]["code"]["coding"][0]["code"] for c in answer.json["cards"] for s in c.get("suggestions", []) for a in s["actions"]]
+    assert offered == ["I11.0"]
+
+
 @pytest.mark.parametrize(
     "concept",
     [
