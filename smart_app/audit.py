@@ -18,7 +18,7 @@ from smart_app.session import ChartSession
 from smart_app.settings import Issuer
 
 # The review itself is audited by the service, which makes or shows it; the others tell nothing of a patient.
-_TOLD_ELSEWHERE = frozenset({"smart.review", "smart.opening", "smart.codes"})
+_TOLD_ELSEWHERE = frozenset({"smart.review", "smart.opening"})
 _OF_THE_CHART = frozenset({"smart.summary", "smart.download", "smart.history", "smart.claim_file"})  # other pages tell of many patients
 
 

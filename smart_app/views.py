@@ -237,8 +237,9 @@ def _add_decisions(routes: Blueprint, services: Services) -> None:
 
     @routes.get("/review/<chart_id>/codes")
     def codes(chart_id: str) -> Response:
-        """Codes that fit what is typed (`q`), of the release that the chart's review was made with."""
-        session, issuer = open_chart(services, chart_id)
+        """Codes that fit what is typed (`q`), of the release that the chart's review was made with. Typing writes nothing, so it keeps no session alive."""
+        session = services.sessions.find(chart_id, services.cookie.read(request), touch=False)
+        issuer = services.settings.issuer(session.iss)
         document = document_of(services, session, issuer)
         found = services.search(release_of(services.knowledge, document)).find(request.args.get("q", "")[:100])
         return jsonify({"codes": [{"code": hit.code, "display": hit.display} for hit in found]})

@@ -325,10 +325,11 @@
     const bar = byId("expiry");
     const ends = Number(bar.dataset.ends) * 1000 || Infinity;
     const idle = Number(bar.dataset.idle) * 1000;
-    // Whatever asks the service keeps the session alive, but for the look at what others do.
+    // Whatever asks the service keeps the session alive, but for the look at what others do and the search.
+    const aside = (url) => url.endsWith(desk.dataset.standing) || url.includes(`${desk.dataset.search}?`);
     let touched = Date.now();
     new PerformanceObserver((seen) => {
-      for (const entry of seen.getEntries()) if (entry.initiatorType === "fetch" && !entry.name.endsWith(desk.dataset.standing)) touched = Date.now();
+      for (const entry of seen.getEntries()) if (entry.initiatorType === "fetch" && !aside(entry.name)) touched = Date.now();
     }).observe({ type: "resource" });
     const look = () => {
       const away = touched + idle;
