@@ -13,7 +13,7 @@ from fhir_mappers.record import Observation, ReferenceRange
 from fhir_mappers.systems import LOINC, VITAL_SIGNS
 from fhir_mappers.units import canonical, is_known, ucum
 
-_NUMBER = re.compile(r"\s*(<=|>=|<|>)?\s*([-+]?\d+(?:\.\d+)?)\s*(%|[A-Za-z\[][^\s]{0,20})?\s*")
+_NUMBER = re.compile(r"\s*(?:(<=|>=|<|>)\s*)?([-+]?\d+(?:\.\d+)?)(?:\s*(%|[A-Za-z\[][^\s]{0,20}))?\s*")
 _WORDS = {  # what local systems write instead of the codes of v3-ObservationInterpretation
     "high": "H", "above normal": "H", "low": "L", "below normal": "L", "normal": "N", "abnormal": "A", "critical high": "HH", "critically high": "HH",
     "high panic": "HH", "critical low": "LL", "critically low": "LL", "low panic": "LL", "critical": "AA", "critical abnormal": "AA",

@@ -301,6 +301,10 @@ def problems(web: FlaskClient, made: Case, promises: list[tuple[str, re.Pattern[
     if answer.status_code >= 500 and answer.status_code != 503:
         yield f"status {answer.status_code}"
     yield from broken_promises(promises, made, answer)
+    if took > LONGEST_S:  # once more: another program may have had the machine
+        began = time.monotonic()
+        web.open(made.path, method=made.method, data=made.body, headers=made.headers)
+        took = time.monotonic() - began
     if took > LONGEST_S:
         yield f"{took:.1f} s"
     if b"Traceback" in answer.data or b"attacker.example" in str(answer.headers).encode():

@@ -10,7 +10,7 @@ from cds_service.review.model import Evidence, EvidenceKind
 from fhir_mappers.record import Note
 
 _EXCERPT = 160  # characters of a note that a card quotes at most
-_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\s*\n\s*")
+_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n")
 _SECTIONS = {
     "assessment_plan": "assessment and plan",
     "hpi": "history of present illness",
