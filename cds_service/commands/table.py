@@ -5,8 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
+from cds_service.review.codeset import ICD10CM, ICD10PCS
 from cds_service.review.model import CodeAssignment, CodingReview, Evidence, EvidenceKind
+from fhir_mappers.systems import CPT, HCPCS
 
+_SYSTEMS = {ICD10CM: "ICD-10-CM", ICD10PCS: "ICD-10-PCS", CPT: "CPT", HCPCS: "HCPCS Level II"}
 _INDENT = 20  # of the column of words
 _EXCERPTS = 3  # of one code
 
@@ -17,12 +20,13 @@ def as_table(review: CodingReview, *, width: int = 100) -> str:
 
 
 def _lines(review: CodingReview, width: int) -> Iterator[str]:
-    sets = ", ".join(f"{s.version} in force from {s.effective_from}" for s in review.code_sets)
-    yield f"Diagnoses ({review.setting}; ICD-10-CM {sets})"
+    sets = {s.system: f"{_SYSTEMS.get(s.system, s.system)} {s.version} in force from {s.effective_from}" for s in review.code_sets}
+    yield f"Diagnoses ({review.setting}; {sets.get(ICD10CM, 'no code set')})"
     yield from _codes(review.diagnoses, width)
-    for title, codes in (("Procedures", review.procedures), ("Supplies", review.supplies)):
+    for title, codes in (("Procedures", review.procedures), ("Drugs and supplies", review.supplies)):
         if codes:
-            yield from ("", title)
+            used = "; ".join(dict.fromkeys(sets[c.system] for c in codes if c.system in sets))
+            yield from ("", f"{title} ({used})" if used else title)
             yield from _codes(codes, width)
     if review.not_coded:
         yield from ("", "Not coded")
