@@ -191,7 +191,7 @@ def _change_json(made: Case, dice: random.Random) -> None:
         return None
     holder, key = dice.choice(places)
     hostile = _hostile(dice, holder[key])
-    made.told.append(f"{key} = {str(hostile)[:40]!r}")
+    made.told.append(f"{key} = {_shown(hostile)}")
     if hostile is _GONE:
         del holder[key]
     else:
@@ -201,6 +201,13 @@ def _change_json(made: Case, dice: random.Random) -> None:
     except RecursionError:  # several nestings in one another
         made.body = b"[" * 100_000
     return None
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(str(value)[:40])
+    except RecursionError:  # several nestings in one another
+        return "nested too deeply to be shown"
 
 
 _GONE = object()
