@@ -20,15 +20,15 @@ lint: $(READY)
 
 # bandit, detect-secrets and pip-audit; ARGS=--strict fails where the advisories can't be reached.
 audit: $(AUDIT)/.ready
-	@$(AUDIT)/bin/python tools/audit.py $(ARGS)
+	@$(AUDIT)/bin/python .ci/audit.py $(ARGS)
 
 # dist/: wheel, sources, SBOM (CycloneDX), hashes of the model's files and of all of these.
 release: $(AUDIT)/.ready
-	@$(AUDIT)/bin/python tools/release.py $(ARGS)
+	@$(AUDIT)/bin/python .ci/release.py $(ARGS)
 
-$(AUDIT)/.ready: tools/requirements.txt
+$(AUDIT)/.ready: .ci/audit-requirements.txt
 	@test -x $(AUDIT)/bin/python || $$(command -v $(PYTHON) || command -v python3) -m venv $(AUDIT)
-	@$(AUDIT)/bin/python -m pip install --disable-pip-version-check -q -r tools/requirements.txt
+	@$(AUDIT)/bin/python -m pip install --disable-pip-version-check -q -r .ci/audit-requirements.txt
 	@touch $(AUDIT)/.ready
 
 $(READY): pyproject.toml requirements.lock

@@ -40,7 +40,7 @@ class Sense:
     """One thing an abbreviation stands for."""
 
     words: str
-    when: re.Pattern[str] | None  # finds the words of a sentence that tell this sense; None for the usual one
+    when: str  # begins of the words of a sentence that tell this sense, separated by bars; "" for the usual one
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ class Abbreviations:
         self._written: dict[str, set[str]] = defaultdict(set)  # of words of plain English: the forms that are abbreviations
         for short, words, when in rows:
             key = short.lower()
-            senses[key].append(Sense(words, _telling(when)))
+            senses[key].append(Sense(words, when.lower().strip("|")))
             if key in _ENGLISH:
                 self._written[key].add(short)
         # What the words around tell comes before the usual sense.
-        self._senses = {key: tuple(sorted(own, key=lambda s: s.when is None)) for key, own in senses.items()}
+        self._senses = {key: tuple(sorted(own, key=lambda s: not s.when)) for key, own in senses.items()}
         self._widest = max((key.count(" ") + 1 for key in senses), default=1)
         self._heads = {key.split(" ")[0] for key in senses if " " in key}
 
@@ -119,17 +119,15 @@ class Abbreviations:
         if not senses or (key in _ENGLISH and (shouted or short not in self._written[key])):
             return None
         # Of several senses that the sentence tells, the one that more of its words tell; else the usual one, which stands last.
-        told = [len(sense.when.findall(sentence)) if sense.when else 0 for sense in senses]
-        best = max(range(len(senses)), key=lambda i: (told[i], i)) if any(told) or senses[-1].when is None else None
+        told = [len(_telling(sense.when).findall(sentence)) if sense.when else 0 for sense in senses]
+        best = max(range(len(senses)), key=lambda i: (told[i], i)) if any(told) or not senses[-1].when else None
         return None if best is None else senses[best].words
 
 
-def _telling(when: str) -> re.Pattern[str] | None:
+@cache  # compiled when first met: the table has thousands, a note a dozen
+def _telling(when: str) -> re.Pattern[str]:
     """Return the pattern of the words that tell a sense: short ones whole, longer ones with their endings."""
-    words = [w for w in when.lower().split("|") if w]
-    if not words:
-        return None
-    ends = (re.escape(w) + (r"(?![a-z0-9])" if len(w) < _STEM and w[-1].isalnum() else "") for w in words)
+    ends = (re.escape(w) + (r"(?![a-z0-9])" if len(w) < _STEM and w[-1].isalnum() else "") for w in when.split("|") if w)
     return re.compile(r"(?<![a-z0-9])(?:" + "|".join(ends) + ")")
 
 

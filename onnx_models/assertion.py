@@ -469,7 +469,16 @@ def _certainty(line: str, at: int, to: int) -> tuple[str | None, str | None]:
 
 def has_cue(text: str) -> bool:
     """Tell whether `text` holds words that deny, doubt, or speak of another person."""
-    return any(cues.search(text) for cues in (_NEGATED_BEFORE, _NEGATED_AFTER, _POSSIBLE_BEFORE, _FAMILY, _OTHER))
+    return any(cues.search(text) for cues in (_NEGATED_BEFORE, _NEGATED_AFTER)) or _doubts(text)
+
+
+def stands_whole(text: str) -> bool:
+    """Tell whether `text` may be read as one statement of the patient: what it denies, if anything, comes as an afterthought."""
+    return not _doubts(text) and not has_cue(text[: len(text) // 2])
+
+
+def _doubts(text: str) -> bool:
+    return any(cues.search(text) for cues in (_POSSIBLE_BEFORE, _FAMILY, _OTHER))
 
 
 def _instructs(line: str) -> bool:

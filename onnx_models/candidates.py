@@ -160,7 +160,7 @@ def meant(
     Args:
         scene: the note.
         known: hits of the lexicon.
-        index: names of all concepts; None asks for no neighbours.
+        index: vectors of all concepts; None asks for no neighbours.
         encoder: makes vectors of phrases.
         concepts: the table of concepts.
         telling: tells which phrases may name something (see telling.py).
@@ -204,7 +204,7 @@ def phrases_of(scene: Scene) -> Iterator[tuple[int, int, int, Section]]:
     """Yield (begin, end, index of the sentence, section) of all phrases of a note."""
     for i, line in enumerate(scene.lines):
         part = section_at(scene.parts, line.begin)
-        yield from ((b, e, i, part) for b, e in chunks(scene.text, line, joined=scene.is_statement or part.kind in _JOINED))
+        yield from ((b, e, i, part) for b, e in chunks(scene.text, line, joined=scene.is_statement or part.kind in _JOINED, whole=scene.is_statement))
 
 
 def _urgency(part: Section) -> tuple[int, int]:

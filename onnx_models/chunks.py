@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from onnx_models.assertion import has_cue
+from onnx_models.assertion import has_cue, stands_whole
 from onnx_models.reading import Sentence
 
 _CUT = re.compile(
@@ -30,15 +30,17 @@ _EMPTY = frozenset(
     """.split()
 )
 LONGEST = 12  # words
+_LONGEST_WHOLE = 26  # words: more than the encoder reads
 
 
-def chunks(text: str, sentence: Sentence, *, joined: bool = False) -> Iterator[tuple[int, int]]:
+def chunks(text: str, sentence: Sentence, *, joined: bool = False, whole: bool = False) -> Iterator[tuple[int, int]]:
     """Yield (begin, end) of the phrases of a sentence that hold at least one word of substance.
 
     Args:
         text: the note.
         sentence: where to look.
         joined: also the phrases that neighbours make together ("neuropathy due to diabetes"), and a short sentence whole.
+        whole: also the sentence whole, however long: many a condition is told by all of it ("arms and legs stay still since a cord lesion").
     """
     cuts = [sentence.begin]
     for match in _CUT.finditer(text, sentence.begin, sentence.end):
@@ -52,6 +54,9 @@ def chunks(text: str, sentence: Sentence, *, joined: bool = False) -> Iterator[t
         wider += [(single[0][0], single[-1][1])] if len(single) > 2 else []
         # A cue inside would speak of one part only: "cough, no fever" isn't one condition.
         spans |= dict.fromkeys((b, e) for b, e in wider if _words(text, b, e) <= LONGEST and not has_cue(text[b:e]))
+    begin, end = (single[0][0], single[-1][1]) if single else (0, 0)
+    if whole and single and _words(text, begin, end) <= _LONGEST_WHOLE and stands_whole(text[begin:end]):
+        spans[begin, end] = None
     yield from spans
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -29,12 +30,14 @@ from onnx_models.wording import Titles
 
 PIECES = ("encoder", "lexicon", "speller")  # that can be switched off, to see what each is worth
 CLINICAL_NOTE = 1.0  # style of a note of care; 0.0 is a published case report
-_KEEP = 0.02  # candidates below this probability are not worth carrying
+# Candidates below this probability are not worth carrying; of a short statement a person may want to see more of what it could mean.
+_KEEP, _KEEP_SHORT = 0.02, 0.002
 _EXPLAIN = 0.15  # and below this nobody asks why
-_PER_MENTION = 6
+_PER_MENTION, _PER_STATEMENT = 6, 12
 # Which places of a code are shown: strength at least this, and this near to the strongest.
 _WEAKEST, _SPREAD = 0.6, 0.25
 _USUAL = 0.3  # share of a name's coded uses from which it is a name of the code
+_OFTEN = 0.15  # and share of its uses that were coded at all: "treated" once gave a code, a hundred times none
 _FRONT = 3  # rank among the nearest concepts up to which nearness counts whole
 _REINSTALL = "Reinstall the package, or build the artefacts with `marginalia train`."
 
@@ -157,7 +160,8 @@ class NoteCoder:
         judged = self._ranker.judge(rows)
         explained = [i for i, p in enumerate(judged.probabilities) if p >= _EXPLAIN]
         reasons = dict(zip(explained, self._ranker.reasons(judged, explained, self._typical), strict=True))
-        kept = [(row, float(p), reasons.get(i, ())) for i, (row, p) in enumerate(zip(rows, judged.probabilities, strict=True)) if p >= _KEEP]
+        least = _KEEP_SHORT if analysis.scene.is_statement else _KEEP
+        kept = [(row, float(p), reasons.get(i, ())) for i, (row, p) in enumerate(zip(rows, judged.probabilities, strict=True)) if p >= least]
         mentions = _mentions(analysis.scene, kept)
         timing = (*analysis.timing, ("ranking", round((time.perf_counter() - began) * 1000, 2)))
         return NoteReading(analysis.scene.parts, analysis.scene.lines, mentions, language, analysis.unread, timing)
@@ -202,7 +206,9 @@ def _telling(hits: Sequence[Hit]) -> list[Hit]:
 
 def _strength(hit: Hit) -> float:
     if hit.entry is not None:
-        return 1.0 if hit.entry.sources & ~(Source.EVIDENCE | Source.PHRASE) or hit.entry.share >= _USUAL else 0.5
+        rates = [r for r in (hit.entry.us_rate, hit.entry.coded_rate) if not math.isnan(r)]
+        usual = hit.entry.share >= _USUAL and max(rates, default=1.0) >= _OFTEN
+        return 1.0 if usual or hit.entry.sources & ~(Source.EVIDENCE | Source.PHRASE) else 0.5
     return hit.cosine - (0.0 if hit.rank <= _FRONT else 0.15)
 
 
@@ -213,10 +219,10 @@ def _mentions(scene: Scene, kept: Sequence[tuple[CandidateRow, float, tuple[Reas
         for hit in _telling(row.hits):
             key = (hit.place.begin, hit.place.end)
             by_place.setdefault(key, (hit.place, {}))[1][row.code] = Candidate(row.code, round(probability, 4), why)
-    result = []
+    result, most = [], _PER_STATEMENT if scene.is_statement else _PER_MENTION
     for begin, end in sorted(by_place):
         where, candidates = by_place[begin, end]
-        best = tuple(sorted(candidates.values(), key=lambda c: (-c.score, c.code))[:_PER_MENTION])
+        best = tuple(sorted(candidates.values(), key=lambda c: (-c.score, c.code))[:most])
         line, words = scene.lines[where.sentence], scene.text[begin:end]
         result.append(Mention(begin, end, words, where.section, line, where.assertion, replace(where.attributes), best, where.cue))
     return tuple(result)

@@ -33,12 +33,14 @@ _SECTIONS = {
     "tests": ("labs", "imaging", "findings"),
     "before": ("admission_diagnosis", "preop_diagnosis", "indication"),
 }
+_WHOLE = 0.9  # coverage from which a place is its sentence
 _GROUP_OF = {kind: group for group, kinds in _SECTIONS.items() for kind in kinds}
 
 NAMES: tuple[str, ...] = (
     "lex_stems", "lex_share", "lex_coded_rate", "lex_us_rate", "lex_frequency", "lex_ambiguity", "lex_count", "lex_open_count", "lex_letters",
     *(f"lex_{str(s.name).lower()}" for s in _SOURCES),
     "dense_best", "dense_rank", "dense_margin", "dense_share", "dense_count",
+    "dense_whole", "dense_whole_rank", "dense_whole_margin", "dense_whole_share",
     "n_asserted", "n_negated", "n_possible", "n_historical", "n_family", "n_hypothetical", "asserted_share", "first_asserted",
     *(f"sec_{g}" for g in _SECTIONS), "sec_other", "n_sections", "position_first", "position_last",
     "heading", "planned", "coverage", "story_and_assess", "chance", "chances",
@@ -248,6 +250,11 @@ def _fill(row: CandidateRow, last: int) -> None:
     put("dense_margin", max((h.margin for h in near), default=-1.0))
     put("dense_share", max((h.share for h in near), default=0.0))
     put("dense_count", len(near))
+    whole = [h for h in near if h.place.coverage >= _WHOLE]
+    put("dense_whole", max((h.cosine for h in whole), default=0.0))
+    put("dense_whole_rank", min((h.rank for h in whole), default=15))
+    put("dense_whole_margin", max((h.margin for h in whole), default=-1.0))
+    put("dense_whole_share", max((h.share for h in whole), default=0.0))
     places = {(h.place.begin, h.place.end): h.place for h in row.hits}
     ordered = [places[k] for k in sorted(places)]
     asserted = [p for p in ordered if p.assertion.is_asserted]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from onnx_models.runtime import Vectors
 
 _BLOCK = 128  # names a block of the search
-_LEADING, _SHORTLIST = 64, 10  # axes of the first search, and names that it passes on for each concept wanted
+_LEADING, _SHORTLIST = 64, 10  # axes of the first search, and vectors that it passes on for each concept wanted
 SIDES = ("none", "right", "left", "bilateral")
 
 
@@ -68,7 +68,7 @@ class Concepts:
 
 
 class VectorIndex:
-    """Search over the names of all concepts, in a lower-dimensional projection of the encoder's space."""
+    """Search over the learned vectors of all concepts, in a lower-dimensional projection of the encoder's space."""
 
     def __init__(self, arrays: dict[str, npt.NDArray[np.generic]]) -> None:
         # int8 at rest, float32 in memory: the CPU multiplies floats faster without VNNI.
@@ -97,7 +97,7 @@ class VectorIndex:
     def nearest(self, queries: Vectors, k: int) -> list[list[tuple[int, float]]]:
         """Return for each projected query its `k` nearest concepts as (row of the concept, cosine), best first.
 
-        The leading axes hold most of what tells names apart: they choose `_SHORTLIST` names a concept wanted, all axes put those in order.
+        The leading axes hold most of what tells concepts apart: they choose `_SHORTLIST` vectors a concept wanted, all axes put those in order.
         """
         result: list[list[tuple[int, float]]] = []
         blocks = len(self._rows) // _BLOCK
@@ -105,7 +105,7 @@ class VectorIndex:
         for at in range(0, len(queries), 64):  # bounds the score matrix at 64 x n floats
             part = queries[at : at + 64]
             scores = (part[:, :_LEADING] @ self._leading.T).reshape(-1, blocks, _BLOCK)
-            # The best `wide` names stand in the `wide` blocks with the best maxima: far cheaper than sorting all.
+            # The best `wide` vectors stand in the `wide` blocks with the best maxima: far cheaper than sorting all.
             chosen = np.argpartition(-scores.max(axis=2), wide - 1, axis=1)[:, :wide]
             for row, which in enumerate(chosen):
                 columns = (which[:, None] * _BLOCK + np.arange(_BLOCK)).ravel()

@@ -27,7 +27,12 @@ class Measured:
     figures: dict[str, float]
     groups: dict[str, dict[str, Score]] = field(default_factory=dict)
     wrong: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = ()  # id, missed, too many
-    reliability: tuple[Bin, ...] = ()
+    answers: tuple[tuple[float, bool], ...] = ()  # confidence of each, and whether it was right
+
+    @property
+    def reliability(self) -> tuple[Bin, ...]:
+        """Return how sure the answers were and how many were right, by ranges of confidence."""
+        return tuple(reliability(np.array([p for p, _ in self.answers]), np.array([r for _, r in self.answers]))) if self.answers else ()
 
 
 def _said(answer: CodingReview) -> list[str]:
@@ -49,7 +54,7 @@ def cases(product: Product, gold: Sequence[Case], tabular: TabularList, progress
         said[case.id] = {tabular.stem(c) for c in _said(answer)}
         ranked = ranked_codes(reading)
         ranking[case.id] = [c for c, _ in ranked]
-        engine[case.id] = {c for c, p in ranked if p >= product.knowledge.threshold}
+        engine[case.id] = {c for c, p in ranked if product.knowledge.confidence.worth(p, len(case.text)) >= product.knowledge.threshold}
         probability += [p for _, p in ranked]
         right += [c in wanted[case.id] for c, _ in ranked]
         ok, n = _verbatim(answer, case.text)
@@ -67,7 +72,7 @@ def cases(product: Product, gold: Sequence[Case], tabular: TabularList, progress
             "calibration_error": calibration_error(np.array(probability), np.array(right)),
             "excerpts_verbatim": verbatim / max(1, excerpts), "codes_valid": valid / max(1, codes),
         },
-        reliability=tuple(reliability(np.array(probability), np.array(right))),
+        answers=tuple(zip(probability, right, strict=True)),
     )  # fmt: skip
 
 
@@ -117,7 +122,7 @@ def notes(product: Product, gold: Sequence[GoldNote], tabular: TabularList, prog
         },
         {f"by {title}": {name: _score(c) for name, c in sorted(members.items())} for title, members in groups.items()},
         tuple(wrong),
-        tuple(reliability(np.array(probability), np.array(right))) if right else (),
+        tuple(zip(probability, right, strict=True)),
     )  # fmt: skip
 
 
@@ -162,5 +167,5 @@ def phrases(product: Product, bank: Iterable[Phrase], tabular: TabularList) -> M
         },
         {f"by {title}": {name: _score(c) for name, c in sorted(members.items())} for title, members in groups.items()},
         tuple(wrong),
-        tuple(reliability(np.array(probability), np.array(right))) if right else (),
+        tuple(zip(probability, right, strict=True)),
     )  # fmt: skip

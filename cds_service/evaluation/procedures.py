@@ -17,7 +17,7 @@ import numpy as np
 from cds_service.evaluation.measure import Measured
 from cds_service.evaluation.reader import Product
 from cds_service.review.codeset import ICD10PCS
-from onnx_models.evaluation.metrics import Score, calibration_error, micro, reliability
+from onnx_models.evaluation.metrics import Score, calibration_error, micro
 
 _SECTIONS = {"0": "medical and surgical", "1": "obstetrics"}
 
@@ -77,8 +77,7 @@ def procedures(product: Product, gold: Sequence[GoldProcedure]) -> Measured:
         "calibration_error": calibration_error(np.array(probability), np.array(right)) if right else 0.0,
     }
     groups = {"kind": {kind: _score(pairs) for kind, pairs in sorted(by_kind.items())}}
-    bins = tuple(reliability(np.array(probability), np.array(right))) if right else ()
-    return Measured(figures, groups, tuple(wrong), bins)
+    return Measured(figures, groups, tuple(wrong), tuple(zip(probability, right, strict=True)))
 
 
 def _kind(one: GoldProcedure) -> str:

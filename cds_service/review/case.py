@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.review.codeset import ICD10CM, CodeSet
 from cds_service.review.codeset_current import in_release
+from cds_service.review.confidence import Confidence
 from cds_service.review.cues import lower
 from cds_service.review.model import Evidence, EvidenceKind
 from cds_service.review.snomed import through_map
@@ -144,7 +145,7 @@ def open_case(record: EncounterRecord, readings: Mapping[str, NoteReading], know
     sha256 = {n.source: note_sha256(n) for n in notes}
     codes = knowledge.code_sets.in_force(ICD10CM, on)
     record = through_map(record, knowledge.maps, codes, on)
-    return Case(record, readings, knowledge, codes, on, notes, sha256, tuple(_statements(notes, readings, sha256, codes)))
+    return Case(record, readings, knowledge, codes, on, notes, sha256, tuple(_statements(notes, readings, sha256, codes, knowledge.confidence)))
 
 
 def _age(note: Note) -> tuple[datetime, str]:
@@ -159,10 +160,12 @@ def _negated_inside(mention: Mention) -> Mention:
     return mention
 
 
-def _statements(notes: Iterable[Note], readings: Mapping[str, NoteReading], sha256: Mapping[str, str], codes: CodeSet) -> Iterable[Statement]:
+def _statements(
+    notes: Iterable[Note], readings: Mapping[str, NoteReading], sha256: Mapping[str, str], codes: CodeSet, confidence: Confidence
+) -> Iterable[Statement]:
     for order, note in enumerate(notes):
         for found in sorted(readings[note.source].mentions, key=lambda m: (m.begin, m.end)):
-            mention = in_release(_negated_inside(found), codes)
+            mention = in_release(confidence.believed(_negated_inside(found), len(note.text)), codes)
             words = note.text[mention.begin : mention.end]
             place = (mention.begin, mention.end, mention.section, mention.assertion)
             evidence = Evidence(EvidenceKind.NOTE, note.source, words, *place, sha256[note.source], note.date)

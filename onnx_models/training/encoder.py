@@ -40,7 +40,7 @@ class Recipe:
     temperature: float = 0.05
     seed: int = 13
     hard_share: float = 0.5
-    prototype_steps: int = 1800
+    prototype_steps: int = 4000
     prototype_batch: int = 128
     prototype_rate: float = 1.2e-4
 

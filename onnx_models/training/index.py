@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from onnx_models.abbreviations import abbreviations
 from onnx_models.lexicon import LONGEST, Source
-from onnx_models.normalise import NORMAL_FORM, stem_hash, term_hash, tokens, written_out
+from onnx_models.normalise import NORMAL_FORM, stem_hash, term_hash, tokens
 from onnx_models.retrieval import SIDES, Concept, Concepts
 from onnx_models.runtime import Vectors
 from onnx_models.spelling import Speller
@@ -189,39 +188,16 @@ def _names(text: str) -> bool:
     return any(len(t.stem) > 1 and t.stem.isalpha() for t in tokens(text))
 
 
-def build_vectors(
-    terms: Iterable[Term],
-    concepts: Concepts,
-    tabular: TabularList,
-    encode: Callable[[Sequence[str]], Vectors],
-    prototypes: Vectors,
-    speller: Speller | None = None,
-    *,
-    dimensions: int = 128,
-    names: int = 2,
-) -> dict[str, np.ndarray]:
-    """Return the arrays of the vector index: up to `names` different names of each concept, and the prototypes of those that examples name.
+def build_vectors(concepts: Concepts, prototypes: Vectors, *, dimensions: int = 128) -> dict[str, np.ndarray]:
+    """Return the arrays of the vector index: the prototype of each concept that notes of care may name.
 
-    Names are taken in the order of how much they resemble a clinician's words, and a name whose normal form is there is left out.
+    Args:
+        concepts: the table of concepts.
+        prototypes: (concepts, d).
+        dimensions: of the index.
     """
-    order = {s: i for i, s in enumerate(("title", "phrase", "inclusion", "ontology", "propagated", "evidence", "index", "neoplasm"))}
-    chosen: dict[int, dict[int, str]] = defaultdict(dict)
-    written: set[int] = set()  # concepts that examples name
-    for term in sorted((t for t in terms if t.source in order), key=lambda t: order[t.source]):
-        row = concept_of(term.code, concepts, tabular)
-        if row is None or concepts[row].codes[0][0] in "VY":
-            continue
-        if term.source in ("phrase", "evidence"):
-            written.add(row)
-        limit = names + 8 if term.source == "phrase" else names
-        key = term_hash(term.text, speller)[0]
-        if key not in chosen[row] and len(chosen[row]) < limit:
-            text = _SIDE_WORD.sub("", term.text).strip() if term.source == "title" else term.text
-            chosen[row][key] = written_out(text, 0, len(text), tuple(abbreviations().find(text)), speller)
-    rows = [(row, name) for row, members in chosen.items() for name in members.values()]
-    # Where nobody wrote a phrase the prototype is little more than the mean of the names.
-    taught = sorted(written)
-    vectors = np.concatenate([encode([name for _, name in rows]), prototypes[taught]])
+    rows = [row for row in range(len(concepts)) if concepts[row].codes[0][0] not in "VY"]
+    vectors = prototypes[rows]
     # Principal axes of the vectors themselves: a third of the size, the telling ones first.
     _, _, axes = np.linalg.svd(vectors[:: max(1, len(vectors) // 20_000)], full_matrices=False)
     projection = axes[:dimensions].T.astype(np.float32)
@@ -231,5 +207,5 @@ def build_vectors(
     return {
         "projection": projection.astype(np.float16),
         "rows": np.round(low * scale).astype(np.int8),
-        "concept": np.array([*(row for row, _ in rows), *taught], np.int32),
+        "concept": np.array(rows, np.int32),
     }

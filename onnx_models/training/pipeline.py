@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import cached_property
 from itertools import chain
@@ -18,7 +18,7 @@ import numpy as np
 from onnx_models.errors import ArtefactError
 from onnx_models.normalise import NORMAL_FORM
 from onnx_models.retrieval import Concepts
-from onnx_models.runtime import Encoder, Vectors
+from onnx_models.runtime import Encoder
 from onnx_models.spelling import Speller
 from onnx_models.training.corpora import background, plain_english, us_code_uses
 from onnx_models.training.encoder import Pairs, Recipe, fine_tune
@@ -114,7 +114,7 @@ class Pipeline:
         concepts = self._concepts
         also = {e.text: e.right for e in self._examples if e.kind == "phrase"}
         uses = self._us_uses + Counter(c for e in self._examples if e.kind != "phrase" for c in e.right)
-        learned = lessons([*encoder_terms(self._examples), *self._terms], also, uses, concepts, self._tabular)
+        learned = lessons([*encoder_terms(self._examples), *self._terms], also, uses, concepts, self._tabular, self._speller)
         folder = self._work / "sharpened"
         learn_prototypes(self._work / "encoder", learned, concepts, self._tabular, self._recipe, folder, threads=self._threads, progress=self._progress)
 
@@ -140,20 +140,11 @@ class Pipeline:
 
     @cached_property
     def _knowledge(self) -> Knowledge:
-        encoder = Encoder(self._out, threads=self._threads)
-        known: dict[str, Vectors] = {}
-
-        def encode(texts: Sequence[str]) -> Vectors:
-            fresh = list(dict.fromkeys(t for t in texts if t not in known))
-            known.update(zip(fresh, encoder.encode(fresh), strict=True) if fresh else ())
-            return np.stack([known[t] for t in texts])
-
         return Knowledge(
             terms=self._terms,
             us_uses=self._us_uses,
             tabular=self._tabular,
             background=[document_windows(text, self._speller) for text in background(self._data)],
-            encode=encode,
             prototypes=load_prototypes(self._work / "sharpened"),
             speller=self._speller,
             telling=list(telling_cases(self._examples, self._speller)),

@@ -22,8 +22,11 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from onnx_models.abbreviations import abbreviations
+from onnx_models.normalise import written_out
 from onnx_models.retrieval import Concepts
 from onnx_models.runtime import Vectors
+from onnx_models.spelling import Speller
 from onnx_models.training.encoder import Recipe, augmented, embed, load_base, save_trained
 from onnx_models.training.index import concept_of
 from onnx_models.training.terms import TabularList, Term
@@ -32,23 +35,29 @@ from onnx_models.training.terms import TabularList, Term
 _WEIGHT = {"phrase": 20.0, "evidence": 5.0, "abbreviation": 3.0, "inclusion": 1.0, "ontology": 0.6, "propagated": 0.6, "index": 0.5, "title": 1.0,
            "neoplasm": 0.15, "external": 0.05}  # fmt: skip
 _PLAIN = frozenset({"title", "inclusion", "ontology", "propagated", "phrase"})
-_NAMES = 5  # of a concept, for the beginning of its prototype
+_WRITTEN = frozenset({"phrase", "evidence"})
+_NAMES = 12  # of a concept, for the beginning of its prototype
 _SCALE = 20.0  # of the cosines in the softmax
 _WARM = 0.06  # share of the steps until the full learning rate
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A phrase or name with its concept (row); `also` are other concepts it may mean."""
+    """A phrase or name with its concept (row); `also` are other concepts it may mean.
 
-    text: str
+    `forms` are the phrase as it stands and, where it differs, as the engine writes it out before the encoder reads it.
+    """
+
+    forms: tuple[str, ...]
     row: int
     weight: float
     plain: bool
     also: tuple[int, ...] = ()
 
 
-def lessons(terms: Sequence[Term], also: Mapping[str, frozenset[str]], uses: Mapping[str, int], concepts: Concepts, tabular: TabularList) -> list[Lesson]:
+def lessons(
+    terms: Sequence[Term], also: Mapping[str, frozenset[str]], uses: Mapping[str, int], concepts: Concepts, tabular: TabularList, speller: Speller
+) -> list[Lesson]:
     """Return what the stage learns, each (text, concept) once.
 
     Args:
@@ -57,6 +66,7 @@ def lessons(terms: Sequence[Term], also: Mapping[str, frozenset[str]], uses: Map
         uses: how often each code was used; codes of daily work are seen more often.
         concepts: the table of concepts.
         tabular: the classification.
+        speller: puts right the slips of phrases, as it does when a note is read.
     """
     found: dict[tuple[str, int], Term] = {}
     for term in terms:
@@ -69,15 +79,22 @@ def lessons(terms: Sequence[Term], also: Mapping[str, frozenset[str]], uses: Map
         # A concept of many names isn't seen in proportion to their number.
         weight = _WEIGHT[term.source] * (1 + 0.5 * math.log1p(uses.get(term.code, 0))) / shared[row, term.source] ** 0.3
         others = {concepts.row(c) for c in also.get(term.text, ())} - {row, None}
-        result.append(Lesson(term.text, row, weight, term.source in _PLAIN, tuple(sorted(r for r in others if r is not None))))
+        result.append(Lesson(_forms(term, speller), row, weight, term.source in _PLAIN, tuple(sorted(r for r in others if r is not None))))
     return result
+
+
+def _forms(term: Term, speller: Speller) -> tuple[str, ...]:
+    if term.source not in _WRITTEN:
+        return (term.text,)
+    whole = written_out(term.text, 0, len(term.text), tuple(abbreviations().find(term.text)), speller)
+    return (term.text,) if whole.lower() == term.text.lower() else (term.text, whole)
 
 
 def _beginnings(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, learned: Sequence[Lesson], concepts: Concepts, tabular: TabularList) -> Tensor:
     names: dict[int, list[str]] = defaultdict(list)
     for lesson in learned:
         if lesson.plain and len(names[lesson.row]) < _NAMES:
-            names[lesson.row].append(lesson.text)
+            names[lesson.row].append(lesson.forms[-1])
     flat = [(row, n) for row in range(len(concepts)) for n in names[row] or [tabular.title[next(filter(None, concepts[row].codes))]]]
     with torch.no_grad():
         vectors = torch.cat([embed(model, tokenizer, [n for _, n in flat[at : at + 2048]]) for at in range(0, len(flat), 2048)])
@@ -125,7 +142,7 @@ def learn_prototypes(
     began, running = time.monotonic(), math.nan
     for step in range(first, recipe.prototype_steps):
         batch = dice.choices(learned, cum_weights=ends, k=recipe.prototype_batch)
-        scores = embed(model, tokenizer, [augmented(x.text, dice) for x in batch]) @ nn.functional.normalize(prototypes, dim=-1).T * _SCALE
+        scores = embed(model, tokenizer, [augmented(dice.choice(x.forms), dice) for x in batch]) @ nn.functional.normalize(prototypes, dim=-1).T * _SCALE
         hidden = torch.zeros_like(scores, dtype=torch.bool)
         for i, lesson in enumerate(batch):
             hidden[i, list(lesson.also)] = True

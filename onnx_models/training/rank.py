@@ -74,7 +74,6 @@ class Knowledge:
     us_uses: Mapping[str, int]
     tabular: TabularList
     background: Sequence[set[int]]
-    encode: Callable[[Sequence[str]], Floats]
     prototypes: Floats  # (concepts, d)
     speller: Speller
     telling: Sequence[tuple[str, set[str], bool]]  # of all examples: id, features of a phrase, whether it holds evidence
@@ -84,12 +83,11 @@ class Knowledge:
         concepts = self.concepts(examples)
         coded = [Coded(document_windows(e.text, self.speller), e.evidence, e.kind == "note") for e in examples if e.kind != "phrase"]
         terms = [*self.terms, *(t for e in examples if e.kind == "phrase" for t in e.evidence)]
-        evidence = [t for e in examples if e.kind != "phrase" for t in e.evidence]
         known = {e.id for e in examples}
         return LookUps(
             concepts,
             build_lexicon(terms, concepts, self.tabular, coded, self.background, self.speller),
-            build_vectors([*terms, *evidence], concepts, self.tabular, self.encode, self.prototypes, self.speller),
+            build_vectors(concepts, self.prototypes),
             train_telling((features, holds) for owner, features, holds in self.telling if owner in known),
         )
 

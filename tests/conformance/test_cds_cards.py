@@ -100,7 +100,7 @@ def answer_for(make_application: Callable[..., Application], hook_call: Call, no
 
     def answer(service: str = "coding-review", hook: str = "patient-view", client: Client | None = None, **call: Any) -> Any:
         application = make_application(clients=(client,) if client else (), public_url="https://marginalia.example.org")
-        monkeypatch.setattr(Application, "review", lambda self, record, *, deadline: full_review(record, self))
+        monkeypatch.setattr(Application, "review", lambda self, record, *, tenant, deadline: full_review(record, self))
         prefetch = {"notes": {"resourceType": "Bundle", "entry": [{"resource": note(TEXT)}]}} | call.pop("prefetch", {})
         return create_app(application).test_client().post(f"/cds-services/{service}", json=hook_call(hook, prefetch=prefetch, **call)).json
 

@@ -83,7 +83,7 @@ def test_a_card_tells_how_sure_why_and_what_else(stage: Stage) -> None:
     document = keep(stage)
     wanted = next(d for d in document["diagnoses"] if d["code"] == "E11.22")
     wanted["alternatives"] = [{"code": "E11.21", "display": "Type 2 diabetes with nephropathy", "confidence": 0.31, "why": "If nephropathy were documented."}]
-    wanted["attributes"] = {"laterality": "left"}
+    wanted["attributes"], wanted["confidence"] = {"laterality": "left"}, 0.96
     wanted["rationale"] = [{"rule": "guideline.I.C.4.a", "text": "The link is assumed.", "reference": "ICD-10-CM Guidelines I.A.15"}]
     stage.store.keep("default", document)
     found = card(stage.open(stage.browser()), "E11.22")

@@ -90,7 +90,7 @@ def test_the_agreement_of_two_coders_is_shown(pilot: Stage) -> None:
     assert 0.5 < told["share"]["low"] < told["share"]["value"] < told["share"]["high"] <= 1
     assert told["kappa"]["low"] < told["kappa"]["value"] < told["kappa"]["high"]
     assert told["kappa"]["value"] < told["share"]["value"]
-    assert "E11.22" in {line["code"] for line in told["codes"]}
+    assert "I10" in {line["code"] for line in told["codes"]}
     assert "20 encounters were coded twice" in get(browser, opened, "").text
 
 

@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def tool(name: str) -> ModuleType:
-    """Return a module of tools/."""
-    spec = importlib.util.spec_from_file_location(f"marginalia_{name}", ROOT / "tools" / f"{name}.py")
+    """Return a module of .ci/."""
+    spec = importlib.util.spec_from_file_location(f"marginalia_{name}", ROOT / ".ci" / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -64,7 +64,7 @@ def test_an_entry_covers_its_rule_file_and_words_only_and_one_that_nothing_needs
 
 def test_every_entry_of_the_product_says_why(tmp_path: Path) -> None:
     """accepted.toml is read, and an entry without a reason stops the audit."""
-    assert audit.read_accepted(ROOT / "tools" / "accepted.toml")
+    assert audit.read_accepted(ROOT / ".ci" / "accepted.toml")
     silent = tmp_path / "accepted.toml"
     silent.write_text('[[accepted]]\ntool = "bandit"\nrule = "B1"\nfile = "*"\nline = ""\nwhy = "ok"\n', encoding="utf-8")
     with pytest.raises(SystemExit, match="don't say why"):

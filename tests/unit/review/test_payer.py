@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from cds_service.errors import RuleError
 from cds_service.review import Knowledge
-from cds_service.review.codeset import CodeSets
+from cds_service.review.codeset import ICD10CM, CodeSets
 from cds_service.review.command import rules as command
 from cds_service.review.payer import PayerRules
 from cds_service.review.payer_file import payer_rules
@@ -106,7 +106,7 @@ def test_a_rule_that_needs_both_kinds_of_test(knowledge: Knowledge) -> None:
 
 def test_a_code_that_ends_while_the_rule_is_in_force_is_refused_with_its_successor(knowledge: Knowledge) -> None:
     """A rule outlives a release: the code must be valid on all its days."""
-    [now] = knowledge.code_sets
+    now = knowledge.code_sets.in_force(ICD10CM, date(2026, 9, 1))
     later = replace(
         now,
         version="2027",

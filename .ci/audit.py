@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("cds_service", "fhir_mappers", "onnx_models", "smart_app", "tools")
-_LEFT_OUT = ("onnx_models/artefacts/", "tools/accepted.toml")  # trained weights, whose hashes `make release` tells; quotations of findings
+PACKAGES = ("cds_service", "fhir_mappers", "onnx_models", "smart_app", ".ci")
+_LEFT_OUT = ("onnx_models/artefacts/", ".ci/accepted.toml")  # trained weights, whose hashes `make release` tells; quotations of findings
 
 
 @dataclass(frozen=True, slots=True)
