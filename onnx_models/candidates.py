@@ -18,7 +18,7 @@ from onnx_models.lexicon import Lexicon, Match
 from onnx_models.linear import LinearModel
 from onnx_models.normalise import Token, tokens, written_out
 from onnx_models.plan import PlanContext
-from onnx_models.reading import Polarity, Section, Sentence
+from onnx_models.reading import LONGEST_STATEMENT, Polarity, Section, Sentence
 from onnx_models.retrieval import Concept, Concepts, VectorIndex
 from onnx_models.runtime import Encoder
 from onnx_models.segmenter import section_at, sections, sentences
@@ -42,7 +42,6 @@ _PRIORITY = (
 _ENCODER_SKIPS = frozenset({"medications", "allergies", "vitals", "exam", "ros", "immunizations", "family", "social", "instructions", "past_surgical"})
 # Where conditions are named with their causes and complications, phrases are also read together.
 _JOINED = frozenset({"assessment_plan", "diagnosis", "impression", "chief_complaint", "preop_diagnosis", "admission_diagnosis"})
-_SHORT = 400  # characters: a phrase or a short statement rather than a note
 _NOISE = frozenset(
     """
     mild moder sever new known stabl persist intermitt signific possibl probabl likeli recent worsen progress underli evid sign symptom
@@ -83,7 +82,7 @@ class Scene:
     @property
     def is_statement(self) -> bool:
         """True of a phrase or a short statement rather than a note."""
-        return len(self.text) <= _SHORT
+        return len(self.text) <= LONGEST_STATEMENT
 
     def tokens_of(self, begin: int, end: int) -> slice:
         """Return which tokens of the stream begin within `text[begin:end]`."""

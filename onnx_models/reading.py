@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+LONGEST_STATEMENT = 400  # characters: up to here a text is a phrase or a short statement rather than a note
+
 
 class Polarity(StrEnum):
     """Whether the statement affirms or denies."""

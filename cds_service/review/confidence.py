@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from cds_service.errors import RuleError
-from onnx_models.reading import Mention
+from onnx_models.reading import LONGEST_STATEMENT, Mention
 
-__all__ = ["SHORT", "Confidence", "Knots"]
+__all__ = ["Confidence", "Knots"]
 
-SHORT = 400  # characters: up to here a text is a short statement rather than a note
 Knots = tuple[tuple[float, float], ...]  # (score, share that was right), both rising from (0, 0) to (1, 1)
 _PLAIN: Knots = ((0.0, 0.0), (1.0, 1.0))
 
@@ -43,7 +42,7 @@ class Confidence:
         return _between(self._of(length), score)
 
     def _of(self, length: int) -> Knots:
-        return self.statement if length <= SHORT else self.note
+        return self.statement if length <= LONGEST_STATEMENT else self.note
 
     def believed(self, mention: Mention, length: int) -> Mention:
         """Return a mention of a text of `length` characters with candidates scored by what their scores are worth."""

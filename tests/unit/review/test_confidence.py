@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.errors import RuleError
-from cds_service.review.confidence import SHORT, Confidence
+from cds_service.review.confidence import Confidence
 from cds_service.review.knowledge import Knowledge
-from onnx_models.reading import Assertion, Attributes, Candidate, Mention, Sentence
+from onnx_models.reading import LONGEST_STATEMENT, Assertion, Attributes, Candidate, Mention, Sentence
 
 PACKAGED = Knowledge.load().confidence
 RISING = {"statement": [[0, 0], [0.4, 0.6], [1, 1]], "note": [[0, 0], [0.5, 0.3], [0.9, 0.3], [1, 1]]}
@@ -27,8 +27,8 @@ def scores(found: Mention) -> list[float]:
 def test_a_statement_and_a_note_have_curves_of_their_own() -> None:
     """A score lies on the straight line between the measured points of its kind of text."""
     table = Confidence.of(RISING)
-    assert scores(table.believed(mention(0.2, 0.4, 0.7), SHORT)) == pytest.approx([0.3, 0.6, 0.8])
-    assert scores(table.believed(mention(0.25, 0.7, 0.95), SHORT + 1)) == pytest.approx([0.15, 0.3, 0.65])
+    assert scores(table.believed(mention(0.2, 0.4, 0.7), LONGEST_STATEMENT)) == pytest.approx([0.3, 0.6, 0.8])
+    assert scores(table.believed(mention(0.25, 0.7, 0.95), LONGEST_STATEMENT + 1)) == pytest.approx([0.15, 0.3, 0.65])
 
 
 def test_without_a_table_a_score_is_its_own_worth() -> None:
@@ -36,7 +36,7 @@ def test_without_a_table_a_score_is_its_own_worth() -> None:
     assert scores(Confidence().believed(mention(0.123), 10)) == [0.123]
 
 
-@given(st.floats(0, 1), st.floats(0, 1), st.sampled_from((SHORT, SHORT + 1)))
+@given(st.floats(0, 1), st.floats(0, 1), st.sampled_from((LONGEST_STATEMENT, LONGEST_STATEMENT + 1)))
 def test_the_order_of_candidates_never_turns(a: float, b: float, length: int) -> None:
     """The packaged table is rising: of two candidates the better stays the better, within [0, 1]."""
     low, high = scores(PACKAGED.believed(mention(min(a, b), max(a, b)), length))
