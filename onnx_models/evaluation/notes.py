@@ -20,7 +20,7 @@ GOLD = Path(__file__).parent / "gold"
 SOURCES = ("aci_bench", "mtsamples", "own")
 _SHARE = 0.126  # of each source's notes, for test and again for dev: 60 and 60 in all
 _LEAST_WORDS, _MOST_WORDS = 80, 1200  # of dictated reports
-_REPORTS = 240
+_DRAWN = 240  # notes of a source that test and dev are drawn from; what was added behind them is train
 _OWN = 70
 _SHINGLE = 5
 _TWINS = 0.4  # Jaccard of word shingles above which two reports are one
@@ -101,13 +101,15 @@ def eligible(source: str, data: Path) -> list[str]:
             out = twins(texts)
             texts = {k: v for k, v in texts.items() if k not in out}
         ids = list(texts)
-    ids.sort(key=lambda i: hashlib.sha256(f"{source}:{i}".encode()).hexdigest())
-    return ids[:_REPORTS] if source == "mtsamples" else ids
+    return sorted(ids, key=lambda i: hashlib.sha256(f"{source}:{i}".encode()).hexdigest())
 
 
 def split_rule(ids: list[str]) -> dict[str, str]:
-    """Return the split of each id, given in hash order: the first are test, the next dev, the rest train."""
-    size = round(_SHARE * len(ids))
+    """Return the split of each id, given in hash order: the first are test, the next dev, the rest train.
+
+    A source may grow behind its first 240 notes without moving any of them: the shares are of those alone.
+    """
+    size = round(_SHARE * min(len(ids), _DRAWN))
     return {identifier: "test" if at < size else "dev" if at < 2 * size else "train" for at, identifier in enumerate(ids)}
 
 

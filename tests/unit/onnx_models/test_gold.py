@@ -40,11 +40,19 @@ def test_an_eighth_of_the_training_phrases_is_kept_from_the_encoder() -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_splits_of_notes_obey_their_rule(source: str) -> None:
-    """In the order of their hash the first 12.6 % are test, the next dev, the rest train."""
+    """In the order of their hash the first 12.6 % (of 240 at most) are test, the next dev, the rest train."""
     own = splits()[source]
     ordered = sorted(own, key=lambda i: sha256(f"{source}:{i}".encode()).hexdigest())
     assert list(own) == ordered
     assert own == split_rule(ordered)
+
+
+def test_notes_added_behind_the_drawn_ones_are_train() -> None:
+    """Growth of a source moves no note: the first 240 keep their split, and whatever follows is train."""
+    ordered = list(splits()["mtsamples"])
+    before, after = split_rule(ordered[:240]), split_rule(ordered)
+    assert len(after) > len(before)
+    assert all(after[i] == before.get(i, "train") for i in ordered)
 
 
 def test_sixty_notes_each_for_dev_and_test() -> None:
