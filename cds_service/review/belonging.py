@@ -37,11 +37,20 @@ class Belonging:
     def holders(self, code: str, others: Iterable[Line]) -> Iterator[Line]:
         """Yield those of `others` to whose codes `code` belongs."""
         spans = self._spans(code)
-        return (line for line in others if any(line.code in holding and not line.code.startswith(prefix) for prefix, holding in spans)) if spans else iter(())
+        if not spans:
+            return iter(())
+        return iter([line for line in others if _held(line.code, spans)])
 
     def _spans_of(self, code: str) -> tuple[tuple[str, Spans], ...]:
         prefixes = (code[:length] for length in self._lengths if length <= len(code))
         return tuple((p, Spans(self._rows[p])) for p in prefixes if p in self._rows)
+
+
+def _held(code: str, spans: Sequence[tuple[str, Spans]]) -> bool:
+    for prefix, holding in spans:  # noqa: SIM110 (a plain loop: asked for every symptom and every other code of a review)
+        if code in holding and not code.startswith(prefix):
+            return True
+    return False
 
 
 def _range(part: str) -> CodeRange:

@@ -20,7 +20,9 @@ from cds_service.review.cues import lower
 from cds_service.review.model import Evidence, EvidenceKind
 from cds_service.review.snomed import through_map
 from fhir_mappers.record import EncounterRecord, Note, Setting
+from onnx_models.assertion import judge
 from onnx_models.reading import Assertion, Certainty, Mention, NoteReading, Polarity, Sentence
+from onnx_models.segmenter import section_at
 
 if TYPE_CHECKING:
     from cds_service.review.knowledge import Knowledge
@@ -63,7 +65,7 @@ class Case:
     _said: dict[str, tuple[Evidence, ...]] = field(default_factory=dict, repr=False, compare=False)
     _lowered: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     _begins: dict[str, list[int]] = field(default_factory=dict, repr=False, compare=False)
-    _placed: dict[tuple[str, str], tuple[list[int], list[Evidence]]] = field(default_factory=dict, repr=False, compare=False)
+    _placed: dict[tuple[str, str], list[tuple[int, int]]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def inpatient(self) -> bool:
@@ -82,7 +84,7 @@ class Case:
     def said(self, cue: str) -> tuple[Evidence, ...]:
         """Return every place where the wording `cue` of the table stands, however asserted, oldest note first."""
         if cue not in self._said:
-            self._said[cue] = tuple(self._find(cue, self.notes))
+            self._said[cue] = tuple(self._words(note, place, judged=True) for note in self.notes for place in self._places(cue, note))
         return self._said[cue]
 
     def asserted(self, cue: str) -> tuple[Evidence, ...]:
@@ -91,26 +93,25 @@ class Case:
 
     def between(self, cue: str, source: str, begin: int, end: int) -> tuple[Evidence, ...]:
         """Return the places of a wording that begin within a stretch of one note. Their assertion isn't judged."""
-        if (cue, source) not in self._placed:
-            notes = [n for n in self.notes if n.source == source]
-            here = sorted(self._find(cue, notes, judged=False), key=lambda e: e.begin or 0)
-            self._placed[cue, source] = ([e.begin or 0 for e in here], here)
-        begins, here = self._placed[cue, source]
-        return tuple(here[bisect_left(begins, begin) : bisect_left(begins, end)])
+        note = self._note(source)
+        here = self._places(cue, note)
+        first, after = (bisect_left(here, (at, 0)) for at in (begin, end)) if here else (0, 0)
+        return tuple(self._words(note, place, judged=False) for place in here[first:after])
+
+    def stands(self, cue: str) -> bool:
+        """Tell whether a wording stands in any note, however asserted."""
+        return any(self._places(cue, note) for note in self.notes)
 
     def text(self, source: str) -> str:
         """Return the text of a read note."""
-        return next(n.text for n in self.notes if n.source == source)
+        return self._note(source).text
 
     def sentence(self, evidence: Evidence) -> Sentence | None:
         """Return the sentence or list item in which words of a note stand; None for values of the record."""
         reading, begin = self.readings.get(evidence.source), evidence.begin
         if reading is None or begin is None:
             return None
-        if evidence.source not in self._begins:
-            self._begins[evidence.source] = [s.begin for s in reading.sentences]
-        at = bisect_right(self._begins[evidence.source], begin) - 1
-        return reading.sentences[at] if at >= 0 and begin < reading.sentences[at].end else None
+        return self._sentence_at(evidence.source, begin)
 
     def is_item(self, evidence: Evidence) -> bool:
         """Tell whether a mention is an item of its own ("2. Cough, improving") rather than a word in a sentence."""
@@ -119,14 +120,32 @@ class Case:
             return False
         return sentence.end - evidence.end <= _ITEM or self.text(evidence.source)[evidence.end : evidence.end + 1] in _ITEM_ENDS
 
-    def _find(self, cue: str, notes: Iterable[Note], *, judged: bool = True) -> Iterable[Evidence]:
-        for note in notes:
+    def _note(self, source: str) -> Note:
+        return next(n for n in self.notes if n.source == source)
+
+    def _sentence_at(self, source: str, offset: int) -> Sentence | None:
+        lines = self.readings[source].sentences
+        if source not in self._begins:
+            self._begins[source] = [s.begin for s in lines]
+        at = bisect_right(self._begins[source], offset) - 1
+        return lines[at] if at >= 0 and offset < lines[at].end else None
+
+    def _places(self, cue: str, note: Note) -> list[tuple[int, int]]:
+        """Return begin and end of a wording in the sentences of a note, looked up once."""
+        placed = self._placed.get((cue, note.source))
+        if placed is None:
             if note.source not in self._lowered:
                 self._lowered[note.source] = lower(note.text)
-            sha256 = self.sha256[note.source]
-            for found in self.knowledge.cues.find(cue, self._lowered[note.source], note.text, self.readings[note.source], judged=judged):
-                words = note.text[found.begin : found.end]
-                yield Evidence(EvidenceKind.NOTE, note.source, words, found.begin, found.end, found.section, found.assertion, sha256, note.date)
+            found = self.knowledge.cues.find(cue, self._lowered[note.source])
+            placed = self._placed[cue, note.source] = [p for p in found if self._sentence_at(note.source, p[0])]
+        return placed
+
+    def _words(self, note: Note, place: tuple[int, int], *, judged: bool) -> Evidence:
+        begin, end = place
+        section = section_at(self.readings[note.source].sections, begin).kind
+        sentence = self._sentence_at(note.source, begin) if judged else None
+        assertion = judge(note.text, (sentence.begin, sentence.end), place, section).assertion if sentence else None
+        return Evidence(EvidenceKind.NOTE, note.source, note.text[begin:end], begin, end, section, assertion, self.sha256[note.source], note.date)
 
 
 def note_sha256(note: Note) -> str:

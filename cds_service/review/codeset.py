@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cds_service.errors import NoCodeSetInForce
@@ -37,6 +38,7 @@ class CodeRange:
         return code.startswith(self.first) or (self.first != self.last and self.first <= code and (code <= self.last or code.startswith(self.last)))
 
 
+@lru_cache(maxsize=65536)
 def references(note: str) -> tuple[CodeRange, ...]:
     """Return the codes that a note names in its parentheses.
 
@@ -98,6 +100,7 @@ class CodeSet:
     retired: Mapping[str, Retired] = field(default_factory=dict, repr=False)  # codes of earlier releases that are none any more
     tables: Mapping[str, ProcedureTable] = field(default_factory=dict, repr=False)  # ICD-10-PCS: its tables by their three characters
     _excludes: dict[str, tuple[CodeRange, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _manifestations: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def year(self) -> str:
@@ -159,7 +162,9 @@ class CodeSet:
 
     def is_manifestation(self, code: str) -> bool:
         """Tell whether `code` must follow another: its title says "in (other) diseases classified elsewhere" (convention I.A.13)."""
-        return bool(_ELSEWHERE.search(self.title(code).lower()))
+        if code not in self._manifestations:
+            self._manifestations[code] = bool(_ELSEWHERE.search(self.title(code).lower()))
+        return self._manifestations[code]
 
 
 class CodeSets:

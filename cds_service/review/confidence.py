@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from cds_service.errors import RuleError
-from onnx_models.reading import LONGEST_STATEMENT, Mention
+from onnx_models.reading import LONGEST_STATEMENT, Candidate, Mention
 
 __all__ = ["Confidence", "Knots"]
 
@@ -49,7 +49,10 @@ class Confidence:
         knots = self._of(length)
         if knots is _PLAIN:
             return mention
-        return replace(mention, candidates=tuple(replace(c, score=_between(knots, c.score)) for c in mention.candidates))
+        candidates = tuple([Candidate(c.code, _between(knots, c.score), c.why) for c in mention.candidates])
+        return Mention(
+            mention.begin, mention.end, mention.text, mention.section, mention.sentence, mention.assertion, mention.attributes, candidates, mention.cue
+        )
 
 
 def _knots(kind: str, points: Sequence[Sequence[float]]) -> Knots:

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import re
 import string
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from cds_service.errors import RuleError
-from onnx_models.assertion import judge
-from onnx_models.reading import Assertion, NoteReading, Sentence
-from onnx_models.segmenter import section_at
 
 _LEAST_LETTERS = 2
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)  # keeps every offset, which str.lower doesn't
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One occurrence of a cue."""
-
-    begin: int
-    end: int
-    section: str
-    sentence: Sentence
-    assertion: Assertion | None  # None where it wasn't asked for
 
 
 class Cues:
@@ -51,27 +35,12 @@ class Cues:
     def __contains__(self, name: str) -> bool:
         return name in self._patterns
 
-    def find(self, name: str, lowered: str, text: str, reading: NoteReading, *, judged: bool = True) -> Iterator[Found]:
-        """Yield the occurrences of a cue in a note, each with its assertion where `judged`.
-
-        Args:
-            name: name of the cue.
-            lowered: `lower(text)`.
-            text: the note.
-            reading: its sections and sentences.
-        """
+    def find(self, name: str, lowered: str) -> list[tuple[int, int]]:
+        """Return begin and end of the occurrences of a cue in `lower(text)`, in order."""
         parts = self._parts[name]
         if parts and not any(part in lowered for part in parts):
-            return
-        starts = [s.begin for s in reading.sentences]
-        for match in self._patterns[name].finditer(lowered):
-            at = bisect_right(starts, match.start()) - 1
-            if at < 0 or match.start() >= reading.sentences[at].end:
-                continue
-            sentence = reading.sentences[at]
-            section = section_at(reading.sections, match.start()).kind
-            assertion = judge(text, (sentence.begin, sentence.end), match.span(), section).assertion if judged else None
-            yield Found(*match.span(), section, sentence, assertion)
+            return []
+        return [match.span() for match in self._patterns[name].finditer(lowered)]
 
 
 def _letters(wording: str) -> str:

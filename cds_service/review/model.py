@@ -45,6 +45,10 @@ class Evidence:
     when: datetime | None = None
     part: str | None = None  # structured: code of the value, because one resource may hold several
 
+    def __hash__(self) -> int:
+        """Hash by place alone: evidence is looked up thousands of times in one review."""
+        return hash((self.source, self.begin, self.end, self.part))
+
 
 @dataclass(frozen=True, slots=True)
 class Rationale:

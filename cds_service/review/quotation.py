@@ -27,7 +27,9 @@ def quoted(line: Line) -> tuple[Evidence, ...]:
     conclusions, then the rest.
     """
     words = [e for e in line.evidence if e.kind is EvidenceKind.NOTE and e.begin is not None and e.end is not None]
-    others = tuple(e for e in line.evidence if e not in words)
+    others = tuple(e for e in line.evidence if e.kind is not EvidenceKind.NOTE or e.begin is None or e.end is None)
+    if len(words) == 1:
+        return (*words, *others)
     excerpts = [_Excerpt(e, _rank(e, line.telling), at) for at, e in enumerate(words)]
     kept = sorted(_apart(excerpts), key=lambda x: (x.rank, x.at))[:EXCERPTS]
     return (*(x.evidence for x in kept), *others)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -129,19 +129,21 @@ def _rationale(candidate: Candidate, code: str, leaf: str) -> tuple[Rationale, .
     return tuple(reasons)
 
 
-@lru_cache(maxsize=16384)
-def _plain_leaves(codes: CodeSet, code: str, attributes: Attributes) -> tuple[str, ...]:
-    return leaves(codes, code, attributes)
+@lru_cache(maxsize=1024)
+def _plain_leaves(codes: CodeSet, attributes: Attributes) -> Callable[[str], tuple[str, ...]]:
+    """Return what gives, and remembers, the leaves of a code for documentation that says `attributes`."""
+    return lru_cache(maxsize=8192)(lambda code: leaves(codes, code, attributes))
 
 
 def _alternatives(case: Case, asserted: Sequence[_Support], leaf: str) -> tuple[Alternative, ...]:
     """Return the other codes that the same words may mean, best first."""
     best: dict[str, float] = {}
     for support in asserted:
+        leaves_of = _plain_leaves(case.codes, support.statement.mention.attributes)
         for other in support.statement.mention.candidates:
             if other.score < _LEAST_ALTERNATIVE:
                 continue
-            for code in _plain_leaves(case.codes, other.code, support.statement.mention.attributes):
+            for code in leaves_of(other.code):
                 if code != leaf:
                     best[code] = max(best.get(code, 0.0), other.score)
     ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:_ALTERNATIVES]

@@ -19,10 +19,15 @@ class Spans:
         given = tuple(ranges)
         self.heads = frozenset(c for r in given for c in categories[bisect_left(categories, r.first[:3]) : bisect_right(categories, r.last[:3])])
         self._prefixes = tuple(r.first for r in given if r.first == r.last)
-        self._ranges = tuple(r for r in given if r.first != r.last)
+        self._ranges = tuple((r.first, r.last) for r in given if r.first != r.last)
 
     def __contains__(self, code: str) -> bool:
-        return code.startswith(self._prefixes) or (bool(self._ranges) and any(code in r for r in self._ranges))
+        if code.startswith(self._prefixes):
+            return True
+        for first, last in self._ranges:  # noqa: SIM110 (a plain loop: asked for every pair of codes of a review)
+            if first <= code and (code <= last or code.startswith(last)):
+                return True
+        return False
 
     def __bool__(self) -> bool:
         return bool(self._prefixes or self._ranges)
@@ -36,30 +41,31 @@ def _categories(codes: CodeSet) -> tuple[str, ...]:
 @lru_cache(maxsize=16384)
 def forbidden(codes: CodeSet, code: str) -> Spans:
     """Return what an Excludes1 note at `code`, or above it, forbids beside it (convention I.A.12.a)."""
-    return _prepared(codes, codes.excluded_with(code))
+    return _prepared(codes, tuple(note for e in codes.ancestors(code) for note in e.excludes1))
 
 
 @lru_cache(maxsize=16384)
-def _prepared(codes: CodeSet, ranges: tuple[CodeRange, ...]) -> Spans:
-    return Spans(ranges, _categories(codes))
+def _prepared(codes: CodeSet, notes: tuple[str, ...]) -> Spans:
+    """Return what notes name. Codes below one category share most notes, and so the spans."""
+    return Spans((r for note in notes for r in references(note)), _categories(codes))
 
 
 @lru_cache(maxsize=16384)
 def coded_first(codes: CodeSet, code: str) -> Spans:
     """Return what a note "code first" at `code`, or above it, puts before it."""
-    return _prepared(codes, tuple(r for e in codes.ancestors(code) for note in e.code_first for r in references(note)))
+    return _prepared(codes, tuple(note for e in codes.ancestors(code) for note in e.code_first))
 
 
 @lru_cache(maxsize=16384)
 def coded_after(codes: CodeSet, code: str) -> Spans:
     """Return what a note "use additional code" at `code`, or above it, puts after it."""
-    return _prepared(codes, tuple(r for e in codes.ancestors(code) for note in e.use_additional for r in references(note)))
+    return _prepared(codes, tuple(note for e in codes.ancestors(code) for note in e.use_additional))
 
 
 @lru_cache(maxsize=16384)
 def coded_also(codes: CodeSet, code: str) -> Spans:
     """Return what a note "code also" at `code`, or above it, names beside it, in either order (convention I.A.17)."""
-    return _prepared(codes, tuple(r for e in codes.ancestors(code) for note in e.code_also for r in references(note)))
+    return _prepared(codes, tuple(note for e in codes.ancestors(code) for note in e.code_also))
 
 
 def forbidden_pairs(codes: CodeSet, claim: Iterable[str]) -> tuple[tuple[str, str], ...]:

@@ -47,6 +47,7 @@ def side_of(title: str) -> str | None:
     return "unspecified" if not named and "unspecified" in lowered else None
 
 
+@lru_cache(maxsize=32768)
 def _bare(title: str, attribute: str) -> str:
     return re.sub(r"[\s,]+", " ", _WORDING[attribute].sub(" ", title.lower())).strip()
 
@@ -76,16 +77,17 @@ def _refined(codes: CodeSet, code: str, attribute: str, value: str) -> str:
     bare, wanted = _bare(title, attribute), re.compile(rf"\b{'stage ' if attribute == 'stage' else ''}{re.escape(value)}\b", re.I)
     if wanted.search(title):
         return code
-    for other in _below(codes, code[:3]):
+    for other in below(codes, code[:3]):
         if wanted.search(codes.entries[other].title) and _bare(codes.entries[other].title, attribute) == bare:
             return other
     return code
 
 
-def _below(codes: CodeSet, code: str) -> Iterator[str]:
+def below(codes: CodeSet, code: str) -> Iterator[str]:
+    """Yield the codes below `code`, at any depth, in order."""
     for child in codes.children(code):
         yield child
-        yield from _below(codes, child)
+        yield from below(codes, child)
 
 
 def leaves(codes: CodeSet, code: str, attributes: Attributes, words: str = "") -> tuple[str, ...]:

@@ -92,7 +92,8 @@ def _fits(line: Line, condition: Coded, case: Case) -> bool:
 
 
 def _coded(condition: Coded, lines: Sequence[Line], case: Case) -> Found:
-    return tuple(e for line in lines if _fits(line, condition, case) for e in line.evidence)
+    below = [line for line in lines if line.code.startswith(condition.codes)]
+    return tuple(e for line in below if _fits(line, condition, case) for e in line.evidence)
 
 
 def _said(condition: Said, _lines: Sequence[Line], case: Case) -> Found:
@@ -103,7 +104,8 @@ def _said(condition: Said, _lines: Sequence[Line], case: Case) -> Found:
 
 
 def _mentioned(condition: Mentioned, _lines: Sequence[Line], case: Case) -> Found:
-    return tuple(s.evidence for s in case.statements if _likely(s, condition.codes) and _so(s, condition))
+    likely = [s for s in case.statements if s.likeliest.startswith(condition.codes)]
+    return tuple(s.evidence for s in likely if _so(s, condition))
 
 
 def _likely(statement: Statement, codes: tuple[str, ...]) -> bool:
@@ -126,14 +128,11 @@ def _so(statement: Statement, condition: Mentioned) -> bool:
 
 
 def _contradicted(condition: Contradicted, lines: Sequence[Line], case: Case) -> Found:
-    for line in lines:
+    denied = [s for s in case.statements if s.mention.assertion.polarity is Polarity.NEGATED and not s.note.is_report]
+    for line in lines if denied else ():
         if line.code.startswith(condition.codes):
             saying = {e.source for e in line.evidence}
-            denying = tuple(
-                s.evidence
-                for s in case.statements
-                if s.note.source not in saying and not s.note.is_report and _likely(s, (line.code[:5],)) and s.mention.assertion.polarity is Polarity.NEGATED
-            )
+            denying = tuple(s.evidence for s in denied if s.note.source not in saying and _likely(s, (line.code[:5],)))
             if denying:
                 return (line.evidence[0], *denying)
     return ()

@@ -15,7 +15,7 @@ from cds_service.review.guidelines.support import GUIDELINES
 from cds_service.review.model import Evidence
 from cds_service.review.rules import Change, Exchange, Phase, rule
 from cds_service.review.sheet import Line, Sheet
-from cds_service.review.specificity import side_of, sides
+from cds_service.review.specificity import below, side_of, sides
 
 _SITES = ("knee", "hip", "shoulder", "elbow", "wrist", "ankle", "foot", "hand", "thigh", "forearm", "breast", "kidney", "ureter", "femur", "tibia", "fibula",
           "humerus", "radius", "ulna", "clavicle", "eye", "ear", "testis", "ovary", "heel", "calf", "groin", "carpal")  # fmt: skip
@@ -139,7 +139,7 @@ def opposite(sheet: Sheet, case: Case) -> Iterable[Change]:
 
 @lru_cache(maxsize=4096)
 def _titled(codes: CodeSet, stem: str, title: str) -> str | None:
-    return next((c for c, e in codes.entries.items() if c[:3] == stem[:3] and e.title.lower() == title), None)
+    return next((c for c in (stem[:3], *below(codes, stem[:3])) if codes.entries[c].title.lower() == title), None)
 
 
 @rule(

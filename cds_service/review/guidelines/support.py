@@ -42,6 +42,8 @@ def beside(found: Iterable[Evidence], words: Iterable[Evidence], *, before: int,
 
 def together(case: Case, cue: str, words: Iterable[Evidence]) -> tuple[Evidence, ...]:
     """Return the places of a wording, their assertion not judged, that stand in one sentence or one item of a list with one of `words`."""
+    if not case.stands(cue):
+        return ()
     sentences = dict.fromkeys((w.source, sentence) for w in words if (sentence := case.sentence(w)))
     return tuple(e for source, sentence in sentences for e in case.between(cue, source, sentence.begin, sentence.end))
 

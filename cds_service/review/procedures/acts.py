@@ -153,6 +153,8 @@ def _acts(
     run = words_of(text, sentence.begin, sentence.end)
     named = _named_in(run, words)
     operations = [h for h in words.operations.find(run) if not any(_overlap(h, n) for n in named)]
+    if not named and not operations:
+        return
     line = text[sentence.begin : sentence.end]
     title = len(line) <= _TITLE and not _NARRATIVE.search(line)
     described = section.kind == "procedure" and not title  # how it was done, step by step

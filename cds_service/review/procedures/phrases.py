@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 _WORD = re.compile(r"[A-Za-z0-9]+(?:['\u2019]s)?(?:&[A-Za-z])?")
@@ -14,8 +14,7 @@ _KEPT = ("ss", "us", "is", "des")  # endings that are no plural
 _IRREGULAR = {"biopsies": "biopsy", "arteries": "artery", "ovaries": "ovary", "vertebrae": "vertebra", "testes": "testis", "laparotomies": "laparotomy"}
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """One word of a text that counts."""
 
     begin: int
@@ -34,8 +33,12 @@ class Hit(Generic[T]):
 
 def words_of(text: str, begin: int = 0, end: int | None = None) -> tuple[Word, ...]:
     """Return the words of a stretch of text without articles and the like; offsets are of the whole text."""
-    found = (Word(m.start(), m.end(), form_of(m.group())) for m in _WORD.finditer(text, begin, len(text) if end is None else end))
-    return tuple(w for w in found if w.form not in _SMALL)
+    found = []
+    for match in _WORD.finditer(text, begin, len(text) if end is None else end):
+        form = form_of(match.group())
+        if form not in _SMALL:
+            found.append(Word(*match.span(), form))
+    return tuple(found)
 
 
 def form_of(word: str) -> str:
