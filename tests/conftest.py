@@ -39,7 +39,9 @@ Assessment and Plan:
 def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     """The application in open mode with the committed artefacts and a database of its own."""
     folder: Path = tmp_path_factory.mktemp("service")
-    loaded = Application.load(Settings(database_url=f"sqlite:///{folder / 'test.sqlite'}", open=True))
+    # Time enough for a machine that other work keeps busy; what happens when it runs out is tested with a budget of its own.
+    settings = Settings(database_url=f"sqlite:///{folder / 'test.sqlite'}", open=True, hook_budget_ms=20_000, fetch_budget_ms=20_000)
+    loaded = Application.load(settings)
     yield loaded
     loaded.close()
 

@@ -28,7 +28,7 @@ from flask.testing import FlaskClient
 from cds_service.conformance.checklist import empties
 from cds_service.simulate import hook_call, sample_chart
 
-LONGEST_S = 10.0  # of one case, on a machine that others use as well
+LONGEST_S = 10.0  # of one case, unless told otherwise, on a machine that others use as well
 MOST_MB = 600  # growth of the process over a whole run
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE", "PROPFIND")
 STRINGS = (
@@ -300,7 +300,7 @@ def broken_promises(promises: list[tuple[str, re.Pattern[str], dict[str, Any]]],
             yield "503 without Retry-After"
 
 
-def problems(web: FlaskClient, made: Case, promises: list[tuple[str, re.Pattern[str], dict[str, Any]]]) -> Iterator[str]:
+def problems(web: FlaskClient, made: Case, promises: list[tuple[str, re.Pattern[str], dict[str, Any]]], longest_s: float) -> Iterator[str]:
     """Send a case, and yield what is wrong with the answer."""
     began = time.monotonic()
     answer = web.open(made.path, method=made.method, data=made.body, headers=made.headers)
@@ -308,11 +308,11 @@ def problems(web: FlaskClient, made: Case, promises: list[tuple[str, re.Pattern[
     if answer.status_code >= 500 and answer.status_code != 503:
         yield f"status {answer.status_code}"
     yield from broken_promises(promises, made, answer)
-    if took > LONGEST_S:  # once more: another program may have had the machine
+    if took > longest_s:  # once more: another program may have had the machine
         began = time.monotonic()
         web.open(made.path, method=made.method, data=made.body, headers=made.headers)
         took = time.monotonic() - began
-    if took > LONGEST_S:
+    if took > longest_s:
         yield f"{took:.1f} s"
     if b"Traceback" in answer.data or b"attacker.example" in str(answer.headers).encode():
         yield "a stack trace, or a foreign host in a header"
@@ -327,7 +327,7 @@ def problems(web: FlaskClient, made: Case, promises: list[tuple[str, re.Pattern[
                 yield "markup in a card"
 
 
-def run(web: FlaskClient, first: int, cases: int, *, progress: bool = False) -> list[str]:
+def run(web: FlaskClient, first: int, cases: int, *, longest_s: float = LONGEST_S, progress: bool = False) -> list[str]:
     """Run cases and return what was wrong, each with its number; stops after twenty."""
     base, promises = goods(), described(web)
     found: list[str] = []
@@ -337,7 +337,7 @@ def run(web: FlaskClient, first: int, cases: int, *, progress: bool = False) -> 
     for number in range(first, first + cases):
         made = case(number, base)
         try:
-            wrong = list(problems(web, made, promises))
+            wrong = list(problems(web, made, promises, longest_s))
         except Exception as error:  # noqa: BLE001 - whatever comes out of the service is a finding
             wrong = [f"{type(error).__name__}: {str(error)[:200]}"]
         seen[made.path.split("?")[0][:40]] += 1

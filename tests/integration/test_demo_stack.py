@@ -156,9 +156,9 @@ def test_children_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     script = "from cds_service.demo.fhir_server import FhirServer; import time\nwith FhirServer() as s: print(s.base_url, flush=True); time.sleep(60)"
     with started([sys.executable, "-c", script], tmp_path) as (process, told):
         url = f"{next(told).strip()}/metadata"
-        assert requests.get(url, timeout=10).status_code == 200
+        assert requests.get(url, timeout=60).status_code == 200
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
     assert gone(url)
 
 
@@ -178,14 +178,14 @@ def answers(url: str) -> bool:
     end = time.monotonic() + 60
     while time.monotonic() < end:
         with contextlib.suppress(requests.ConnectionError):
-            return requests.get(url, timeout=10).ok
+            return requests.get(url, timeout=60).ok
         time.sleep(0.05)
     return False
 
 
 def gone(url: str) -> bool:
-    """Tell whether nothing answers at `url`, within ten seconds."""
-    end = time.monotonic() + 10
+    """Tell whether nothing answers at `url`, within a minute."""
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         try:
             requests.get(url, timeout=1)

@@ -77,7 +77,7 @@ def test_notes_that_cannot_be_had_end_the_call(
     make_application: Callable[..., Application], hook_call: Call, fhir_server: Callable[[bytes | None], str], answer: bytes | None, status: int
 ) -> None:
     """An OperationOutcome that names the prefetch key or the patient; never an empty list of cards; nothing is kept."""
-    application = make_application(fetch_budget_ms=300)
+    application = make_application(fetch_budget_ms=20_000 if answer else 300)
     access = {"access_token": "t0ken-secret", "token_type": "Bearer", "expires_in": 300, "scope": "patient/*.rs", "subject": "s"}
     call = hook_call() | {"fhirServer": fhir_server(answer), "fhirAuthorization": access}
     del call["prefetch"]["notes"]

@@ -45,7 +45,7 @@ door.listen(64)
 (folder / "port").write_text(str(door.getsockname()[1]))
 serve(lambda: Settings(workers=2, waiting=2, processes=int(sys.argv[2])), load, door)
 '''
-_PATIENCE_S = 60.0
+_PATIENCE_S = 180.0
 _ROOT = Path(__file__).parents[2]
 
 

@@ -31,6 +31,7 @@ from fhir_mappers import (
 )
 from fhir_mappers.errors import BadAnswer
 
+PATIENCE_S = 60.0  # on a machine that other work keeps busy; where time is limited, the limit is a second or so
 TODAY = date(2026, 3, 10)
 FHIR = "application/fhir+json; charset=utf-8"
 
@@ -94,7 +95,7 @@ def serving() -> Iterator[Server]:
             self.wfile.write(data)
             self.wfile.flush()
             if answer.stall:
-                server.stop.wait(20)
+                server.stop.wait(10 * PATIENCE_S)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
@@ -269,7 +270,7 @@ def test_a_slow_server_ends_at_the_deadline(server: Server, body: bytes) -> None
     started = time.monotonic()
     with FhirClient(server.url, deadline_s=0.3) as hurried, pytest.raises(DeadlineExceeded, match="in time"):
         hurried.read("Patient/p1")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < PATIENCE_S
 
 
 def test_one_deadline_covers_all_pages(server: Server) -> None:
@@ -279,7 +280,7 @@ def test_one_deadline_covers_all_pages(server: Server) -> None:
     started = time.monotonic()
     with FhirClient(server.url, deadline_s=0.3) as hurried, pytest.raises(DeadlineExceeded):
         hurried.search("Observation")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < PATIENCE_S
 
 
 def test_a_body_beyond_bounds_is_refused(server: Server, client: FhirClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -416,9 +417,9 @@ def test_one_deadline_covers_the_whole_gathering(server: Server) -> None:
     chart(server)
     server.routes["/fhir/Condition"] = Answer(b"{", stall=True)
     started = time.monotonic()
-    with FhirClient(server.url, deadline_s=1.5) as hurried:
+    with FhirClient(server.url, deadline_s=2) as hurried:
         fetched = fetch_encounter(hurried, "p1", "e1", today=TODAY)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < PATIENCE_S
     assert {r["resourceType"] for r in fetched.resources} >= {"Patient", "Encounter", "DocumentReference", "Observation"}
     assert any(s.source == "Condition" and "in time" in s.reason for s in fetched.skipped)
 

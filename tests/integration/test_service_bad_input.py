@@ -29,6 +29,12 @@ def url(application: Application, serve: Callable[[Any], str]) -> str:
     return serve(create_app(application))
 
 
+@pytest.fixture
+def hurried_url(make_application: Callable[..., Application], serve: Callable[[Any], str]) -> str:
+    """Base URL of a service that has too little time for large charts."""
+    return serve(create_app(make_application(hook_budget_ms=2000)))
+
+
 @pytest.fixture(autouse=True)
 def logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """After each test: no log holds note text, a name or a stack trace of ours."""
@@ -96,10 +102,10 @@ def test_empty_note(url: str, hook_call: Call, note: Call) -> None:
     assert skipped(answer)["DocumentReference/empty"]
 
 
-def test_note_of_two_megabytes(url: str, hook_call: Call, note: Call) -> None:
+def test_note_of_two_megabytes(hurried_url: str, hook_call: Call, note: Call) -> None:
     """A note of 2 MB: its beginning is read, and that is said."""
     line = "Plan: continue tiotropium for chronic obstructive pulmonary disease, return in three months for review of symptoms.\n"
-    answer = post(url, hook_call(prefetch=notes(note(line * (2_000_000 // len(line))))))
+    answer = post(hurried_url, hook_call(prefetch=notes(note(line * (2_000_000 // len(line))))))
     assert answer.status_code == 200
     told = [s["reason"] for s in answer.json()["extension"]["org.marginalia.coverage"]["notesSkipped"]]
     assert any("first 100,000 characters" in reason for reason in told)
@@ -133,11 +139,11 @@ def test_note_in_spanish(url: str, hook_call: Call, note: Call) -> None:
     assert "Spanish" in card["detail"]
 
 
-def test_five_hundred_notes(url: str, hook_call: Call, note: Call) -> None:
+def test_five_hundred_notes(hurried_url: str, hook_call: Call, note: Call) -> None:
     """500 notes: the newest are read first, the rest is said."""
     many = [note(f"Progress note {i}. Assessment: chronic kidney disease, day {i}. " + "Stable overnight. " * 50, id=f"d{i}") for i in range(499)]
     newest = note("Assessment: Chronic obstructive pulmonary disease, stable.", id="newest", date="2026-03-02T10:00:00Z")
-    answer = post(url, hook_call(prefetch=notes(*many, newest)))
+    answer = post(hurried_url, hook_call(prefetch=notes(*many, newest)))
     assert answer.status_code == 200
     assert "J44.9" in codes(answer)
     coverage = answer.json()["extension"]["org.marginalia.coverage"]
@@ -231,7 +237,7 @@ class TestFhirServer:
             url = serve(create_app(make_application(fetch_budget_ms=200)))
             answer = post(url, self.call(hook_call, f"http://127.0.0.1:{silent.getsockname()[1]}", "notes"))
         assert answer.status_code == 412
-        assert answer.elapsed.total_seconds() < 20
+        assert answer.elapsed.total_seconds() < 60
         assert "in time" in answer.json()["issue"][0]["details"]["text"]
 
     @pytest.mark.parametrize(

@@ -12,21 +12,25 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from cds_service.application import Application
+from cds_service.config import Settings
+from cds_service.web import create_app
 from tests.hostile import DOCUMENTS, EVIL, xxe_web
 
 Call = Callable[..., dict[str, Any]]
-MOST_S = 12.0  # on a machine that others use as well; alone it is a second or two
+MOST_S = 120.0  # alone it is a second or two: what this finds is a call that hangs
 MOST_MB = 400  # more than before
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_a_hostile_document(client: FlaskClient, hook_call: Call, note: Call, name: str) -> None:
+def test_a_hostile_document(make_application: Callable[..., Application], hook_call: Call, note: Call, name: str) -> None:
     """No 500, no hang, no memory over the limit; the good note beside it is read, or the answer says that there was no time for it."""
     kind, make = DOCUMENTS[name]
     data = make()
     trap = note(id="trap", content=[{"attachment": {"contentType": kind, "data": base64.b64encode(data).decode()}}])
     bundle = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": trap}, {"resource": note()}]}
     call = hook_call(prefetch={"notes": bundle})
+    client = create_app(make_application(hook_budget_ms=Settings().hook_budget_ms)).test_client()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.monotonic()
     answer = client.post("/cds-services/coding-review", json=call)

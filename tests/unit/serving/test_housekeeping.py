@@ -20,7 +20,7 @@ def test_jobs_run_again_after_a_failure(caplog: pytest.LogCaptureFixture) -> Non
 
     house = Housekeeping({"bad": (0.01, fail), "good": (0.01, ran.release)}, first=0)
     for _ in range(3):
-        assert ran.acquire(timeout=10)
+        assert ran.acquire(timeout=60)
     house.close()
     assert len(tries) >= 2
     assert any(r.getMessage() == "housekeeping failed" for r in caplog.records)

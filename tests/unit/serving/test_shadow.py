@@ -21,7 +21,7 @@ from tests.smart_stage import ScriptedCoder
 CURRENT = ScriptedCoder()
 FEWER = ScriptedCoder(script=tuple(entry for entry in CURRENT.script if "pulmonary embolism" not in entry[0] and "kidney" not in entry[0].lower()))
 TEXT = "Assessment: Essential hypertension. T2DM. Chronic kidney disease stage 3a."
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 
 
 class Failing(ScriptedCoder):
