@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sqlalchemy import JSON, DateTime, Engine, String, UniqueConstraint, select
+from sqlalchemy import JSON, Engine, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from cds_service.audit import Event, Kind, audited
-from smart_app.database import Base, add_next
-from smart_app.decisions import Actor
 from smart_app.errors import DecisionConflict
+from smart_app.history import Actor, Clock, Line, Place, add_next, now
 
 # Present on admission (CMS, "Hospital-Acquired Conditions (Present on Admission Indicator)"; ICD-10-CM guidelines, appendix I).
 POA: Mapping[str, str] = {
@@ -36,28 +35,11 @@ class Arrangement:
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Whose encounter it is."""
-
-    tenant: str
-    patient: str
-    encounter: str | None
-
-
-class _Row(Base):
+class _Row(Line):
     __tablename__ = "smart_arrangement"
 
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    tenant: Mapped[str] = mapped_column(String(64))
-    patient: Mapped[str] = mapped_column(String(128))
-    encounter: Mapped[str] = mapped_column(String(128), default="")
     codes: Mapped[list[str]] = mapped_column(JSON)
     poa: Mapped[dict[str, str]] = mapped_column(JSON)
-    user: Mapped[str] = mapped_column(String(300))
-    name: Mapped[str | None] = mapped_column(String(100))
-    role: Mapped[str] = mapped_column(String(16))
-    at: Mapped[datetime] = mapped_column(DateTime)  # UTC
     follows: Mapped[int]  # the version before it, 0 for the first
 
     # Of two people who arrange in the same moment one is told: only one version can follow another.
@@ -75,7 +57,7 @@ audited(_Row, _change)
 class Arrangements:
     """Keeps arrangements. Safe to share between threads."""
 
-    def __init__(self, engine: Engine, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, engine: Engine, *, clock: Clock = now) -> None:
         self._make = sessionmaker(engine)
         self._clock = clock
 
@@ -97,25 +79,14 @@ class Arrangements:
             standing = _arrangement(rows[0]) if rows else Arrangement()
             if standing.id != seen:
                 raise _conflict(standing)
-            row = _Row(
-                tenant=place.tenant,
-                patient=place.patient,
-                encounter=place.encounter or "",
-                codes=list(codes),
-                poa=dict(poa),
-                user=actor.user,
-                name=actor.name,
-                role=actor.role,
-                at=self._clock().astimezone(UTC).replace(tzinfo=None),
-                follows=standing.id,
-            )
+            row = _Row(codes=list(codes), poa=dict(poa), follows=standing.id)
+            row.by(place, actor, self._clock())
             add_next(db, row, lambda: _conflict(self.latest(place)))
             return _arrangement(row)
 
     @staticmethod
     def _rows(db: Session, place: Place, limit: int | None = None) -> list[_Row]:
-        mine = select(_Row).where(_Row.tenant == place.tenant, _Row.patient == place.patient, _Row.encounter == (place.encounter or ""))
-        return list(db.scalars(mine.order_by(_Row.id.desc()).limit(limit)))
+        return list(db.scalars(select(_Row).where(_Row.of(place)).order_by(_Row.id.desc()).limit(limit)))
 
 
 def _arrangement(row: _Row) -> Arrangement:

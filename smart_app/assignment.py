@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from sqlalchemy import DateTime, Engine, String, UniqueConstraint, select
+from sqlalchemy import Engine, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from cds_service.audit import Event, Kind, audited
-from smart_app.arrangement import Place
-from smart_app.database import Base, add_next
-from smart_app.decisions import Actor
 from smart_app.errors import DecisionConflict
+from smart_app.history import Actor, Clock, Key, Line, Place, add_next, now
 
 
 class Move(StrEnum):
@@ -38,20 +35,12 @@ class Standing:
     at: datetime | None = None
 
 
-class _Columns(Base):
+class _Columns(Line):
     __abstract__ = True
 
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    tenant: Mapped[str] = mapped_column(String(64))
-    patient: Mapped[str] = mapped_column(String(128))
-    encounter: Mapped[str] = mapped_column(String(128), default="")
     move: Mapped[str] = mapped_column(String(16))
     assignee: Mapped[str] = mapped_column(String(300), default="")
     assignee_name: Mapped[str] = mapped_column(String(100), default="")
-    user: Mapped[str] = mapped_column(String(300))
-    name: Mapped[str | None] = mapped_column(String(100))
-    role: Mapped[str] = mapped_column(String(16))
-    at: Mapped[datetime] = mapped_column(DateTime)
     follows: Mapped[int]
 
 
@@ -83,7 +72,7 @@ audited(_SecondRow, _change)
 class Assignments:
     """Keeps assignments, of the coding itself or of second readings. Safe to share between threads."""
 
-    def __init__(self, engine: Engine, *, second: bool = False, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, engine: Engine, *, second: bool = False, clock: Clock = now) -> None:
         self._make = sessionmaker(engine)
         self._row: type[_Columns] = _SecondRow if second else _Row
         self._clock = clock
@@ -93,11 +82,13 @@ class Assignments:
         with self._make() as db:
             return self._standing(db, place)
 
-    def all(self, tenant: str) -> dict[tuple[str, str], Standing]:
+    def all(self, tenant: str) -> dict[Key, Standing]:
         """Return how the encounters of a tenant stand, by patient and encounter."""
         with self._make() as db:
-            rows = db.scalars(select(self._row).where(self._row.tenant == tenant).order_by(self._row.id))
-            return {(row.patient, row.encounter): _told(row) for row in rows}
+            # Columns, not rows: a tenant's encounters are many.
+            columns = [getattr(self._row, name) for name in ("patient", "encounter", *_READ)]
+            rows = db.execute(select(*columns).where(self._row.tenant == tenant).order_by(self._row.id)).tuples()
+            return {(patient, encounter): _told(*values) for patient, encounter, *values in rows}
 
     def move(self, place: Place, move: Move, actor: Actor, *, seen: int) -> Standing:
         """Record a move and return how the encounter stands; raises DecisionConflict where somebody was faster."""
@@ -107,25 +98,14 @@ class Assignments:
                 raise _conflict(standing)
             mine = {Move.TAKE: (actor.user, actor.name or actor.user), Move.RELEASE: ("", "")}
             assignee, assignee_name = mine.get(move, (standing.assignee, standing.assignee_name))
-            row = self._row(
-                tenant=place.tenant,
-                patient=place.patient,
-                encounter=place.encounter or "",
-                move=move.value,
-                assignee=assignee,
-                assignee_name=assignee_name,
-                user=actor.user,
-                name=actor.name,
-                role=actor.role,
-                at=self._clock().astimezone(UTC).replace(tzinfo=None),
-                follows=standing.id,
-            )
+            row = self._row(move=move.value, assignee=assignee, assignee_name=assignee_name, follows=standing.id)
+            row.by(place, actor, self._clock())
             add_next(db, row, lambda: _conflict(self.standing(place)))
-            return _told(row)
+            return _told(*(getattr(row, name) for name in _READ))
 
-    def people(self, tenant: str, patient: str | None = None) -> dict[tuple[str, str], set[str]]:
+    def people(self, tenant: str, patient: str | None = None) -> dict[Key, set[str]]:
         """Return who has moved each encounter of a tenant, or of one patient, by patient and encounter."""
-        found: dict[tuple[str, str], set[str]] = {}
+        found: dict[Key, set[str]] = {}
         query = select(self._row.patient, self._row.encounter, self._row.user).where(self._row.tenant == tenant).distinct()
         if patient is not None:
             query = query.where(self._row.patient == patient)
@@ -136,13 +116,15 @@ class Assignments:
 
     def _standing(self, db: Session, place: Place) -> Standing:
         row = self._row
-        mine = select(row).where(row.tenant == place.tenant, row.patient == place.patient, row.encounter == (place.encounter or ""))
-        found = db.scalars(mine.order_by(row.id.desc()).limit(1)).first()
-        return _told(found) if found else Standing()
+        found = db.scalars(select(row).where(row.of(place)).order_by(row.id.desc()).limit(1)).first()
+        return _told(*(getattr(found, name) for name in _READ)) if found else Standing()
 
 
-def _told(row: _Columns) -> Standing:
-    return Standing(row.id, row.assignee, row.assignee_name, row.move == Move.FINISH, row.name or row.user, row.at.replace(tzinfo=UTC))
+_READ = ("id", "assignee", "assignee_name", "move", "name", "user", "at")
+
+
+def _told(id: int, assignee: str, assignee_name: str, move: str, name: str | None, user: str, at: datetime) -> Standing:
+    return Standing(id, assignee, assignee_name, move == Move.FINISH, name or user, at.replace(tzinfo=UTC))
 
 
 def _conflict(standing: Standing) -> DecisionConflict:

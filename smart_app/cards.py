@@ -10,7 +10,7 @@ from sqlalchemy import Engine, Select, select
 from sqlalchemy.orm import Session
 
 from cds_service.store.schema import CardRow, FeedbackRow, ReviewRow
-from smart_app.arrangement import Place
+from smart_app.history import Key, Place
 
 _REASONS = {
     "notsupported": "not supported by the record",
@@ -42,7 +42,7 @@ def cards_told(engine: Engine, place: Place) -> tuple[CardTold, ...]:
         return tuple(told for feedback, card, *_ in db.execute(mine).tuples() for told in _outcomes(feedback, card))
 
 
-def cards_of_tenant(engine: Engine, tenant: str) -> Iterator[tuple[tuple[str, str], CardTold]]:
+def cards_of_tenant(engine: Engine, tenant: str) -> Iterator[tuple[Key, CardTold]]:
     """Yield what the EHR told about all cards of a tenant, with patient and encounter ("" where there is none). The last word on a card counts."""
     with Session(engine) as db:
         last = {card.uuid: (feedback, card, patient, encounter) for feedback, card, patient, encounter in db.execute(_told_of(tenant)).tuples()}

@@ -8,9 +8,8 @@ from typing import Any
 
 from fhir_mappers.claims import Billed, ClaimDiagnosis, ClaimService, claim_draft
 from fhir_mappers.record import EncounterRecord
-from smart_app.arrangement import Place
-from smart_app.decisions import Actor
 from smart_app.errors import DecisionRefused
+from smart_app.history import Actor, Place
 from smart_app.outbox import Act, Item, Outbox, State
 from smart_app.sheet import CLAIM, Sheet
 from smart_app.writeback import Rights, told_provenance, urn

@@ -10,9 +10,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from fhir_mappers.record import EncounterRecord
 from smart_app.charts import fetch
 from smart_app.claim_draft import draft, plan_claim
-from smart_app.decisions import Actor
 from smart_app.door import actor_of, check_form, document_of, open_chart, place_of, wants_json
 from smart_app.errors import AccessDenied, SessionLost, SmartError
+from smart_app.history import Actor
 from smart_app.roles import role_of
 from smart_app.services import Services
 from smart_app.session import ChartSession

@@ -6,17 +6,18 @@ and on which model's suggestion stays traceable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import DateTime, Engine, Index, String, UniqueConstraint, select
+from sqlalchemy import ColumnElement, Engine, Index, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from cds_service.audit import Event, Kind, audited
-from smart_app.database import Base, add_next
 from smart_app.errors import DecisionConflict
+from smart_app.history import Actor, Clock, Key, Line, Place, add_next, now
 
 
 class Action(StrEnum):
@@ -44,23 +45,12 @@ REASONS: Mapping[str, str] = {
 class Subject:
     """The suggestion that is decided, and what suggested it."""
 
-    tenant: str
+    place: Place
     review_id: str
-    patient: str
-    encounter: str | None
     code: str  # as suggested, or added
     system: str
     model: str  # name and version
     code_set: str  # version
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who decides."""
-
-    user: str  # fhirUser
-    name: str | None
-    role: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +75,10 @@ class Decision:
         return self.name or self.user
 
 
-class _Columns(Base):
+class _Columns(Line):
     __abstract__ = True
 
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    tenant: Mapped[str] = mapped_column(String(64))
     review_id: Mapped[str] = mapped_column(String(64))
-    patient: Mapped[str] = mapped_column(String(128))
-    encounter: Mapped[str] = mapped_column(String(128), default="")  # '' where none was in context
     code: Mapped[str] = mapped_column(String(32))  # before: the code as suggested
     system: Mapped[str] = mapped_column(String(200))
     action: Mapped[str] = mapped_column(String(16))
@@ -100,10 +86,6 @@ class _Columns(Base):
     reason: Mapped[str | None] = mapped_column(String(32))
     model: Mapped[str] = mapped_column(String(200))
     code_set: Mapped[str] = mapped_column(String(64))
-    user: Mapped[str] = mapped_column(String(300))
-    name: Mapped[str | None] = mapped_column(String(100))
-    role: Mapped[str] = mapped_column(String(16))
-    at: Mapped[datetime] = mapped_column(DateTime)  # UTC
     takes_back: Mapped[int | None]
     follows: Mapped[int]  # the line before it on the same code, 0 for the first
 
@@ -141,7 +123,7 @@ audited(_SecondRow, _told)
 class Decisions:
     """Records and reads decisions, those that stand or those of second readings. Safe to share between threads."""
 
-    def __init__(self, engine: Engine, *, second: bool = False, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, engine: Engine, *, second: bool = False, clock: Clock = now) -> None:
         self._make = sessionmaker(engine)
         self._row: type[_Columns] = _SecondRow if second else _Row
         self._clock = clock
@@ -155,8 +137,8 @@ class Decisions:
         DecisionConflict where somebody has decided since: neither of the two is lost silently.
         """
         with self._make() as db:
-            history = self._history(db, subject.tenant, subject.patient, subject.encounter)
-            standing = _standing(history).get(subject.code)
+            history = self._read(db, self._row.of(subject.place)).get(subject.place.key, [])
+            standing = standing_of(history).get(subject.code)
             wish = subject.code if action in (Action.ACCEPT, Action.ADD) else after
             if seen is not None and seen != (standing.id if standing else 0):
                 if standing and standing.id > seen and (standing.user, standing.action, standing.after, standing.reason) == (actor.user, action, wish, reason):
@@ -165,10 +147,7 @@ class Decisions:
             if action is Action.UNDO and standing is None:
                 raise DecisionConflict("smart.nothing-to-undo", "There is no decision on this code to take back.", "Load the page again.")
             row = self._row(
-                tenant=subject.tenant,
                 review_id=subject.review_id,
-                patient=subject.patient,
-                encounter=subject.encounter or "",
                 code=subject.code,
                 system=subject.system,
                 action=action.value,
@@ -176,68 +155,55 @@ class Decisions:
                 reason=reason,
                 model=subject.model,
                 code_set=subject.code_set,
-                user=actor.user,
-                name=actor.name,
-                role=actor.role,
-                at=self._clock().astimezone(UTC).replace(tzinfo=None),
                 takes_back=standing.id if standing and action is Action.UNDO else None,
                 follows=max((d.id for d in history if d.code == subject.code), default=0),
             )
-            add_next(db, row, lambda: _conflict(self.standing(subject.tenant, subject.patient, subject.encounter).get(subject.code)))
-            return _decision(row)
+            row.by(subject.place, actor, self._clock())
+            add_next(db, row, lambda: _conflict(self.standing(subject.place).get(subject.code)))
+            return _decision(*(getattr(row, name) for name in _READ))
 
-    def standing(self, tenant: str, patient: str, encounter: str | None) -> dict[str, Decision]:
+    def standing(self, place: Place) -> dict[str, Decision]:
         """Return the decision that stands for each code of an encounter, whichever of its reviews suggested the code."""
-        return _standing(self.history(tenant, patient, encounter))
+        return standing_of(self.history(place))
 
-    def standing_of_all(self, tenant: str) -> dict[tuple[str, str], dict[str, Decision]]:
-        """Return the decisions that stand for every encounter of a tenant, by patient and encounter ("" where there is none)."""
-        return {key: _standing(history) for key, history in self.histories(tenant).items()}
-
-    def histories(self, tenant: str) -> dict[tuple[str, str], list[Decision]]:
-        """Return every decision on every encounter of a tenant, oldest first, by patient and encounter."""
-        found: dict[tuple[str, str], list[Decision]] = {}
-        with self._make() as db:
-            for row in db.scalars(select(self._row).where(self._row.tenant == tenant).order_by(self._row.id)):
-                found.setdefault((row.patient, row.encounter), []).append(_decision(row))
-        return found
-
-    def history(self, tenant: str, patient: str, encounter: str | None) -> tuple[Decision, ...]:
+    def history(self, place: Place) -> tuple[Decision, ...]:
         """Return every decision on an encounter, oldest first, with those that were taken back."""
         with self._make() as db:
-            return self._history(db, tenant, patient, encounter)
+            return tuple(self._read(db, self._row.of(place)).get(place.key, ()))
 
-    def people(self, tenant: str, patient: str | None = None) -> dict[tuple[str, str], set[str]]:
-        """Return who has decided on each encounter of a tenant, or of one patient, by patient and encounter."""
-        found: dict[tuple[str, str], set[str]] = {}
-        query = select(self._row.patient, self._row.encounter, self._row.user).where(self._row.tenant == tenant).distinct()
-        if patient is not None:
-            query = query.where(self._row.patient == patient)
+    def histories(self, tenant: str) -> dict[Key, list[Decision]]:
+        """Return every decision on every encounter of a tenant, oldest first."""
         with self._make() as db:
-            for patient, encounter, user in db.execute(query).tuples():
-                found.setdefault((patient, encounter), set()).add(user)
+            return self._read(db, self._row.tenant == tenant)
+
+    def _read(self, db: Session, which: ColumnElement[bool]) -> dict[Key, list[Decision]]:
+        # Columns, not rows: a tenant's decisions are many, and an object of the database for each would take ten times as long.
+        columns = [getattr(self._row, name) for name in ("patient", "encounter", *_READ)]
+        found: dict[Key, list[Decision]] = {}
+        for patient, encounter, *values in db.execute(select(*columns).where(which).order_by(self._row.id)).tuples():
+            found.setdefault((patient, encounter), []).append(_decision(*values))
         return found
 
-    def _history(self, db: Session, tenant: str, patient: str, encounter: str | None) -> tuple[Decision, ...]:
-        row = self._row
-        mine = select(row).where(row.tenant == tenant, row.patient == patient, row.encounter == (encounter or "")).order_by(row.id)
-        return tuple(_decision(found) for found in db.scalars(mine))
+
+_ACTIONS = {action.value: action for action in Action}  # quicker than the class itself, which counts for many
+_READ = ("id", "code", "action", "after", "reason", "user", "name", "role", "at", "review_id", "takes_back")  # a decision's fields in their order
 
 
-def standing_at(history: Sequence[Decision], moment: datetime) -> dict[str, Decision]:
-    """Return the decisions of a history that stood at a moment, by code."""
-    return _standing([d for d in history if d.at <= moment])
-
-
-def _standing(history: Sequence[Decision]) -> dict[str, Decision]:
+def standing_of(history: Sequence[Decision]) -> dict[str, Decision]:
+    """Return the decisions of a history that stand, by code."""
     taken_back = {d.takes_back for d in history if d.action is Action.UNDO}
     return {d.code: d for d in history if d.action is not Action.UNDO and d.id not in taken_back}
 
 
-def _decision(row: _Columns) -> Decision:
-    return Decision(
-        row.id, row.code, Action(row.action), row.after, row.reason, row.user, row.name, row.role, row.at.replace(tzinfo=UTC), row.review_id, row.takes_back
-    )
+def standing_at(history: Sequence[Decision], moment: datetime) -> dict[str, Decision]:
+    """Return the decisions of a history that stood at a moment, by code."""
+    return standing_of([d for d in history if d.at <= moment])
+
+
+def _decision(
+    id: int, code: str, action: str, after: str | None, reason: str | None, user: str, name: str | None, role: str, at: datetime, *rest: Any
+) -> Decision:
+    return Decision(id, code, _ACTIONS[action], after, reason, user, name, role, at.replace(tzinfo=UTC), *rest)
 
 
 def _conflict(standing: Decision | None) -> DecisionConflict:

@@ -6,11 +6,10 @@ import hmac
 
 from flask import Response, g, jsonify, make_response, render_template, request
 
-from smart_app.arrangement import Place
 from smart_app.audit import entered
 from smart_app.charts import Document
-from smart_app.decisions import Actor
 from smart_app.errors import AccessDenied, DecisionRefused
+from smart_app.history import Actor, Place
 from smart_app.roles import role_of
 from smart_app.second_reading import Second
 from smart_app.services import Services

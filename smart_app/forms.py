@@ -11,6 +11,7 @@ from cds_service.review.knowledge import Knowledge
 from smart_app.charts import Document
 from smart_app.decisions import REASONS, Action, Decision, Subject
 from smart_app.errors import DecisionRefused
+from smart_app.history import Place
 from smart_app.review_facts import suggested
 
 
@@ -27,7 +28,7 @@ class Wish:
     basis: str | None = None  # "query:<id>": the answer that led to a code added by hand
 
 
-def read_wish(form: Mapping[str, str], document: Document, tenant: str, standing: Mapping[str, Decision], knowledge: Knowledge) -> Wish:
+def read_wish(form: Mapping[str, str], document: Document, place: Place, standing: Mapping[str, Decision], knowledge: Knowledge) -> Wish:
     """Return what a form asks for; raises DecisionRefused that says what is wrong with it."""
     try:
         action = Action(form.get("action", ""))
@@ -40,7 +41,7 @@ def read_wish(form: Mapping[str, str], document: Document, tenant: str, standing
     if chosen and typed and action in (Action.CHANGE, Action.ADD):
         raise DecisionRefused("smart.two-codes", "Two codes were given.", "Choose one, or enter one.")
     typed = chosen or typed
-    subject, anchor = _subject(action, typed if action is Action.ADD else form.get("code", ""), document, tenant, standing, knowledge)
+    subject, anchor = _subject(action, typed if action is Action.ADD else form.get("code", ""), document, place, standing, knowledge)
     after = None
     if action is Action.CHANGE:
         after = _complete(release_of(knowledge, document), typed) if subject.system == ICD10CM else typed
@@ -88,7 +89,7 @@ def told(decision: Decision | None) -> dict[str, object] | None:
 
 
 def _subject(
-    action: Action, code: str, document: Document, tenant: str, standing: Mapping[str, Decision], knowledge: Knowledge
+    action: Action, code: str, document: Document, place: Place, standing: Mapping[str, Decision], knowledge: Knowledge
 ) -> tuple[Subject, str]:
     if action is Action.ADD:
         code = _complete(release_of(knowledge, document), code)
@@ -101,10 +102,8 @@ def _subject(
         raise DecisionRefused("smart.unknown-code", "The page shows no such code.", "Load the page again.")
     model = document["model"]
     subject = Subject(
-        tenant=tenant,
+        place=place,
         review_id=document["id"],
-        patient=document["patient"],
-        encounter=document.get("encounter"),
         code=code,
         system=system,
         model=f"{model['name']} {model['version']}",

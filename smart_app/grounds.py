@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import JSON, DateTime, Engine, Float, String, select
 from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
 
-from smart_app.arrangement import Place
 from smart_app.database import Base
+from smart_app.history import Place
 
 
 @dataclass(frozen=True, slots=True)

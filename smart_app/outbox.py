@@ -6,7 +6,7 @@ which resource of the chart came from which decision.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -17,9 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
 
 from cds_service.audit import Event, Kind, Outcome, tell
-from smart_app.arrangement import Place
-from smart_app.database import Base
-from smart_app.decisions import Actor
+from smart_app.history import Actor, Clock, Line, Place, now
 
 _CLAIM = timedelta(seconds=90)  # a request that claimed a row and died is given up after this
 
@@ -77,13 +75,9 @@ class Item:
         return self.state in (State.WAITING, State.SENDING)
 
 
-class _Row(Base):
+class _Row(Line):
     __tablename__ = "smart_outbox"
 
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    tenant: Mapped[str] = mapped_column(String(64))
-    patient: Mapped[str] = mapped_column(String(128))
-    encounter: Mapped[str] = mapped_column(String(128), default="")
     act: Mapped[str] = mapped_column(String(16))
     subject: Mapped[str] = mapped_column(String(64))
     identity: Mapped[str] = mapped_column(String(64))
@@ -94,10 +88,6 @@ class _Row(Base):
     location: Mapped[str | None] = mapped_column(String(200))
     etag: Mapped[str | None] = mapped_column(String(100))
     after: Mapped[int | None]
-    user: Mapped[str] = mapped_column(String(300))
-    name: Mapped[str | None] = mapped_column(String(100))
-    role: Mapped[str] = mapped_column(String(16))
-    at: Mapped[datetime] = mapped_column(DateTime)
     claimed: Mapped[datetime | None] = mapped_column(DateTime)
     settled: Mapped[datetime | None] = mapped_column(DateTime)
 
@@ -111,16 +101,13 @@ class _Row(Base):
 class Outbox:
     """Keeps what is to be written. Safe to share between threads."""
 
-    def __init__(self, engine: Engine, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, engine: Engine, *, clock: Clock = now) -> None:
         self._make = sessionmaker(engine)
         self._clock = clock
 
     def put(self, place: Place, act: Act, subject: str, identity: str, body: Mapping[str, Any], actor: Actor, *, after: int | None = None) -> int | None:
         """Keep something to be sent and return its number; None where it is there already."""
         row = _Row(
-            tenant=place.tenant,
-            patient=place.patient,
-            encounter=place.encounter or "",
             act=act.value,
             subject=subject,
             identity=identity,
@@ -128,11 +115,8 @@ class Outbox:
             state=State.WAITING.value,
             attempts=0,
             after=after,
-            user=actor.user,
-            name=actor.name,
-            role=actor.role,
-            at=self._now(),
         )
+        row.by(place, actor, self._clock())
         with self._make() as db:
             db.add(row)
             try:
@@ -145,8 +129,7 @@ class Outbox:
     def items(self, place: Place) -> tuple[Item, ...]:
         """Return the rows of an encounter, oldest first."""
         with self._make() as db:
-            mine = select(_Row).where(_Row.tenant == place.tenant, _Row.patient == place.patient, _Row.encounter == (place.encounter or ""))
-            return tuple(_item(row) for row in db.scalars(mine.order_by(_Row.id)))
+            return tuple(_item(row) for row in db.scalars(select(_Row).where(_Row.of(place)).order_by(_Row.id)))
 
     def claim(self, item: Item) -> bool:
         """Take a row for sending; False where another request has it."""

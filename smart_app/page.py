@@ -178,6 +178,7 @@ class Page:
     queries: tuple[QueryCard, ...]
     not_coded: tuple[NotCodedCard, ...]
     claim_findings: tuple[Mapping[str, Any], ...]
+    denial_risk: Mapping[str, Any] | None  # learned from the organization's remittances
     notes: tuple[NoteView, ...]
     results: tuple[Result, ...]
     drugs: tuple[Drug, ...]
@@ -265,6 +266,7 @@ def build(
         queries=queries,
         not_coded=not_coded,
         claim_findings=shown_findings,
+        denial_risk=document.get("denialRisk") if role.sees_payment else None,
         notes=notes,
         results=results(chart.record, supports),
         drugs=drugs(chart.record, supports),

@@ -5,20 +5,17 @@ An answer is evidence for a person to code on; nothing here makes a code of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from sqlalchemy import DateTime, Engine, String, Text, UniqueConstraint, select
+from sqlalchemy import Engine, String, Text, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from cds_service.audit import Event, Kind, audited
 from cds_service.store import Cipher
-from smart_app.arrangement import Place
-from smart_app.database import Base, add_next
-from smart_app.decisions import Actor
 from smart_app.errors import DecisionConflict, DecisionRefused
+from smart_app.history import Actor, Clock, Key, Line, Place, add_next, now
 
 LONGEST_ANSWER = 1000  # characters of an answer in the clinician's own words
 
@@ -54,22 +51,14 @@ class QueryStep:
         return self.name or self.user
 
 
-class _Row(Base):
+class _Row(Line):
     __tablename__ = "smart_query"
 
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    tenant: Mapped[str] = mapped_column(String(64))
-    patient: Mapped[str] = mapped_column(String(128))
-    encounter: Mapped[str] = mapped_column(String(128), default="")
     query: Mapped[str] = mapped_column(String(128))
     step: Mapped[str] = mapped_column(String(16))
     answer: Mapped[str | None] = mapped_column(Text)  # sealed, like the words
     words: Mapped[str | None] = mapped_column(Text)
     recipient: Mapped[str | None] = mapped_column(String(200))
-    user: Mapped[str] = mapped_column(String(300))
-    name: Mapped[str | None] = mapped_column(String(100))
-    role: Mapped[str] = mapped_column(String(16))
-    at: Mapped[datetime] = mapped_column(DateTime)
     review_id: Mapped[str] = mapped_column(String(64))
     follows: Mapped[int]
 
@@ -90,7 +79,7 @@ audited(_Row, _asked)
 class QuerySteps:
     """Keeps what becomes of queries. Safe to share between threads."""
 
-    def __init__(self, engine: Engine, cipher: Cipher, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, engine: Engine, cipher: Cipher, *, clock: Clock = now) -> None:
         self._make = sessionmaker(engine)
         self._cipher = cipher
         self._clock = clock
@@ -116,21 +105,15 @@ class QuerySteps:
                 raise _conflict(last)
             _in_turn(step, last)
             row = _Row(
-                tenant=place.tenant,
-                patient=place.patient,
-                encounter=place.encounter or "",
                 query=query,
                 step=step.value,
                 answer=self._cipher.seal(answer) if answer else None,
                 words=self._cipher.seal(words) if words else None,
                 recipient=recipient,
-                user=actor.user,
-                name=actor.name,
-                role=actor.role,
-                at=self._clock().astimezone(UTC).replace(tzinfo=None),
                 review_id=review_id,
                 follows=last.id if last else 0,
             )
+            row.by(place, actor, self._clock())
             add_next(db, row, lambda: _conflict(next((s for s in reversed(self.history(place)) if s.query == query), None)))
             return self._step(row)
 
@@ -140,22 +123,21 @@ class QuerySteps:
             return self._history(db, place)
 
     def _history(self, db: Session, place: Place) -> tuple[QueryStep, ...]:
-        mine = select(_Row).where(_Row.tenant == place.tenant, _Row.patient == place.patient, _Row.encounter == (place.encounter or ""))
-        return tuple(self._step(row) for row in db.scalars(mine.order_by(_Row.id)))
+        return tuple(self._step(row) for row in db.scalars(select(_Row).where(_Row.of(place)).order_by(_Row.id)))
 
-    def open_counts(self, tenant: str) -> dict[tuple[str, str], int]:
+    def open_counts(self, tenant: str) -> dict[Key, int]:
         """Return how many queries wait for an answer, by patient and encounter."""
         with self._make() as db:
             last: dict[tuple[str, str, str], str] = {}
             for row in db.execute(select(_Row.patient, _Row.encounter, _Row.query, _Row.step).where(_Row.tenant == tenant).order_by(_Row.id)):
                 last[row.patient, row.encounter, row.query] = row.step
-        counts: dict[tuple[str, str], int] = {}
+        counts: dict[Key, int] = {}
         for (patient, encounter, _), step in last.items():
             if step == Step.SEND:
                 counts[patient, encounter] = counts.get((patient, encounter), 0) + 1
         return counts
 
-    def steps_of_all(self, tenant: str) -> list[tuple[tuple[str, str], str, Step, datetime]]:
+    def steps_of_all(self, tenant: str) -> list[tuple[Key, str, Step, datetime]]:
         """Return patient and encounter, query, step and time of all steps of a tenant, oldest first; no words are unsealed."""
         columns = (_Row.patient, _Row.encounter, _Row.query, _Row.step, _Row.at)
         with self._make() as db:

@@ -8,11 +8,10 @@ from flask import Blueprint, Response, jsonify, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from cds_service.errors import NotFoundError
-from smart_app.arrangement import Place
 from smart_app.charts import Document
-from smart_app.decisions import Actor
 from smart_app.door import actor_of, check_form, document_of, open_chart, place_of, wants_json
 from smart_app.errors import AccessDenied, DecisionRefused
+from smart_app.history import Actor, Place
 from smart_app.outbox import Act
 from smart_app.queries import LONGEST_ANSWER, QueryStep, Step
 from smart_app.roles import role_of

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from cds_service.store import Cipher
+from cds_service.store.schema import ReviewRow
+from smart_app.history import Key
+
+_MOST = 20_000  # reviews whose few facts are remembered, some 30 MB
+_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,38 @@ def read_review(document: Mapping[str, Any]) -> ReviewFacts:
         left=len(coverage.get("notesSkipped", ())),
         reading_ms=sum(took.values()) if took else None,
     )
+
+
+class KeptReviews:
+    """The reviews of a tenant as the store keeps them. What was read of one is remembered, since a review never changes. Safe to share between threads."""
+
+    def __init__(self, engine: Engine, cipher: Cipher) -> None:
+        self._engine = engine
+        self._cipher = cipher
+        self._known: dict[str, ReviewFacts] = {}
+
+    def newest(self, tenant: str) -> dict[Key, tuple[str, datetime]]:
+        """Return id and time of the newest review of each encounter."""
+        query = select(ReviewRow.id, ReviewRow.patient, ReviewRow.encounter, ReviewRow.created).where(ReviewRow.tenant == tenant).order_by(ReviewRow.created)
+        with Session(self._engine) as db:
+            return {
+                (f"Patient/{patient}", f"Encounter/{encounter}" if encounter else ""): (id, created.replace(tzinfo=UTC))
+                for id, patient, encounter, created in db.execute(query).tuples()
+            }
+
+    def facts(self, ids: Iterable[str]) -> dict[str, ReviewFacts]:
+        """Return the facts of reviews; one that the store has deleted meanwhile is left out."""
+        wanted = list(ids)
+        known = self._known
+        found = {id: known[id] for id in wanted if id in known}
+        unknown = [id for id in wanted if id not in found]
+        with Session(self._engine) as db:
+            for at in range(0, len(unknown), _CHUNK):
+                some = select(ReviewRow.id, ReviewRow.sealed).where(ReviewRow.id.in_(unknown[at : at + _CHUNK]))
+                for id, sealed in db.execute(some).tuples():
+                    found[id] = read_review(self._cipher.unseal(sealed))
+        self._known = found if len(known) + len(found) > _MOST else {**known, **found}
+        return found
 
 
 def suggested(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

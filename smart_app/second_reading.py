@@ -15,13 +15,13 @@ from enum import StrEnum
 
 from sqlalchemy import Engine
 
-from smart_app.arrangement import Place
 from smart_app.assignment import Assignments, Move, Standing
-from smart_app.decisions import Actor, Decision, Decisions, standing_at
+from smart_app.decisions import Decision, Decisions, standing_at
 from smart_app.errors import AccessDenied, DecisionRefused
+from smart_app.history import Actor, Key, Place
 from smart_app.roles import Role
 
-Key = tuple[str, str]  # patient and encounter ("" where there is none)
+Histories = Mapping[Key, Sequence[Decision]]
 
 
 class Stage(StrEnum):
@@ -100,18 +100,22 @@ class SecondReadings:
         standing = self.assignments.standing(place)
         if not standing.id and not chosen(place, share):
             return Second()
-        key = (place.patient, place.encounter or "")
-        part = set().union(*(kept.people(place.tenant, place.patient).get(key, ()) for kept in (self._first, self._work)))
+        part = {d.user for d in self._first.history(place)} | self._work.people(place.tenant, place.patient).get(place.key, set())
         return _second(place, standing, self._work.standing(place), part, user, role, share)
 
-    def all(self, tenant: str, user: str, role: Role, share: float) -> dict[Key, Second]:
-        """Return the second readings of a tenant as a person meets them; encounters without one are left out."""
-        standings, work = self.assignments.all(tenant), self._work.all(tenant)
-        decided, moved = self._first.people(tenant), self._work.people(tenant)
+    def all(self, tenant: str, user: str, role: Role, share: float, *, first: Histories, work: Mapping[Key, Standing]) -> dict[Key, Second]:
+        """Return the second readings of a tenant as a person meets them; encounters without one are left out.
+
+        `first` is what was decided the first time, `work` how the encounters stand on the work list.
+        """
+        standings = self.assignments.all(tenant)
+        if not standings and not share:
+            return {}
+        moved = self._work.people(tenant)
         found = {}
         for key in work.keys() | standings.keys():
             place = Place(tenant, key[0], key[1] or None)
-            part = decided.get(key, set()) | moved.get(key, set())
+            part = {d.user for d in first.get(key, ())} | moved.get(key, set())
             second = _second(place, standings.get(key, Standing()), work.get(key, Standing()), part, user, role, share)
             if second.stage:
                 found[key] = second
@@ -131,16 +135,15 @@ class SecondReadings:
 
     def compared(self, place: Place) -> tuple[Compared, ...]:
         """Return both readings code by code, those first on which the readers differ."""
-        where = (place.tenant, place.patient, place.encounter)
-        lines = _compared(self._first.history(*where), self.decisions.history(*where), self.assignments.standing(place))
+        lines = _compared(self._first.history(place), self.decisions.history(place), self.assignments.standing(place))
         return tuple(sorted(lines, key=lambda line: line.alike))
 
-    def results(self, tenant: str) -> Mapping[Key, Both]:
-        """Return the codes of both readers of every encounter that was read twice."""
+    def results(self, tenant: str, *, first: Histories) -> Mapping[Key, Both]:
+        """Return the codes of both readers of every encounter that was read twice; `first` is what was decided the first time."""
         done = {key: standing for key, standing in self.assignments.all(tenant).items() if standing.finished}
         if not done:
             return {}
-        first, second = self._first.histories(tenant), self.decisions.histories(tenant)
+        second = self.decisions.histories(tenant)
         return {key: _both(_compared(first.get(key, []), second.get(key, []), standing)) for key, standing in done.items()}
 
 

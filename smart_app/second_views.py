@@ -8,12 +8,12 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from werkzeug.wrappers import Response as AnyResponse
 
 from fhir_mappers.record import EncounterRecord
-from smart_app.arrangement import Place
 from smart_app.assignment import Move
 from smart_app.decisions import REASONS, Decisions
 from smart_app.door import actor_of, check_form, document_of, open_chart, place_of, second_of
 from smart_app.errors import AccessDenied, DecisionRefused
 from smart_app.forms import release_of
+from smart_app.history import Place
 from smart_app.review_facts import suggested
 from smart_app.roles import role_of
 from smart_app.second_reading import Second, Stage
@@ -57,7 +57,7 @@ def add_second(routes: Blueprint, services: Services) -> None:
             move = Move(request.form.get("move", ""))
         except ValueError as error:
             raise DecisionRefused("smart.move", "This step isn't known.", "Load the page again.") from error
-        decided = services.seconds.decisions.standing(place.tenant, place.patient, place.encounter)
+        decided = services.seconds.decisions.standing(place)
         undecided = sum(item["code"] not in decided for _, item in suggested(document))
         seen = request.form.get("seen", "")
         services.seconds.move(

@@ -23,6 +23,7 @@ from smart_app.keys import SigningKeys
 from smart_app.launch import Launcher
 from smart_app.outbox import Outbox
 from smart_app.queries import QuerySteps
+from smart_app.review_facts import KeptReviews
 from smart_app.search import CodeSearch, by_names
 from smart_app.second_reading import SecondReadings
 from smart_app.security import BrowserCookie
@@ -49,6 +50,7 @@ class Services:
     outbox: Outbox
     assignments: Assignments
     seconds: SecondReadings
+    kept: KeptReviews
     keys: SigningKeys
     cookie: BrowserCookie
     branding: Branding
@@ -91,6 +93,7 @@ class Services:
             outbox=Outbox(engine),
             assignments=Assignments(engine),
             seconds=SecondReadings(engine),
+            kept=KeptReviews(engine, words),
             keys=keys,
             cookie=BrowserCookie(settings),
             branding=Branding(connect, timeout_s=settings.timeout_s),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from smart_app.arrangement import Place
 from smart_app.cards import CardTold, cards_told
 from smart_app.decisions import REASONS, Action, Decision
 from smart_app.grounds import Ground
+from smart_app.history import Place
 from smart_app.outbox import Act, Item, State
 from smart_app.queries import QueryStep, Step
 from smart_app.services import Services
@@ -38,7 +38,7 @@ class Line:
 def read_story(services: Services, place: Place) -> tuple[Line, ...]:
     """Return what happened on an encounter, oldest first."""
     grounds = services.grounds.of(place)
-    decisions = services.decisions.history(place.tenant, place.patient, place.encounter)
+    decisions = services.decisions.history(place)
     lines = [_decided(d, grounds.get(d.id)) for d in decisions]
     lines += [_carded(card) for card in cards_told(services.engine, place)]
     lines += [_asked(step) for step in services.queries.history(place)]

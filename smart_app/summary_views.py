@@ -8,13 +8,14 @@ from flask import Blueprint, Response, jsonify, make_response, redirect, render_
 from werkzeug.wrappers import Response as AnyResponse
 
 from fhir_mappers.record import EncounterRecord
-from smart_app.arrangement import POA, Place
+from smart_app.arrangement import POA
 from smart_app.charts import Document, fetch_diagnoses
 from smart_app.delivery import FhirWriter
 from smart_app.door import actor_of, check_form, document_of, open_chart, place_of, wants_json
 from smart_app.errors import AccessDenied, DecisionRefused, SessionLost
 from smart_app.export import summary_csv, summary_json
 from smart_app.forms import release_of
+from smart_app.history import Place
 from smart_app.messages import messages_of
 from smart_app.roles import role_of
 from smart_app.services import Services
@@ -37,7 +38,7 @@ def add_summary(routes: Blueprint, services: Services) -> None:
 def read_sheet(services: Services, issuer: Issuer, document: Document, record: EncounterRecord | None) -> Sheet:
     """Return the summary of a review's encounter; `record` is the chart as it is now, None where it isn't at hand."""
     place = place_of(issuer, document)
-    standing = services.decisions.standing(place.tenant, place.patient, place.encounter)
+    standing = services.decisions.standing(place)
     release = release_of(services.knowledge, document)
     return build_sheet(document, standing, services.arrangements.latest(place), services.outbox.items(place), record, release)
 

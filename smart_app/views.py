@@ -136,7 +136,7 @@ def _add_review(routes: Blueprint, services: Services) -> None:
         second = second_of(services, session, issuer)
         if second.blind:
             chart = replace(chart, record=unwritten(services, place, chart.record))
-        standing = decisions_for(services, second).standing(place.tenant, place.patient, place.encounter)
+        standing = decisions_for(services, second).standing(place)
         release = release_of(services.knowledge, document)
         scopes = services.launcher.scopes(session)
         steps = last_steps(services, place)
@@ -207,16 +207,16 @@ def _add_decisions(routes: Blueprint, services: Services) -> None:
         check_form(session)
         actor = actor_of(session, issuer)
         document = document_of(services, session, issuer)
-        where = (issuer.tenant, document["patient"], document.get("encounter"))
+        place = place_of(issuer, document)
         second = second_of(services, session, issuer)
         decisions = decisions_for(services, second, to_record=True)
-        wish = read_wish(request.form, document, issuer.tenant, decisions.standing(*where), services.knowledge)
+        wish = read_wish(request.form, document, place, decisions.standing(place), services.knowledge)
         decision = decisions.record(wish.subject, wish.action, actor, after=wish.after, reason=wish.reason, seen=wish.seen)
         if not second.blind:  # what never stands needs no ground to be told later
             offer = next((item for _, item in suggested(document) if item["code"] == wish.subject.code), None)
-            services.grounds.keep(place_of(issuer, document), decision.id, offer, document, basis=wish.basis)
+            services.grounds.keep(place, decision.id, offer, document, basis=wish.basis)
         if wants_json():
-            standing = decisions.standing(*where)
+            standing = decisions.standing(place)
             decided = sum(item["code"] in standing for _, item in suggested(document))
             return jsonify({"code": wish.subject.code, "decided": decided, "decision": told(standing.get(wish.subject.code))})
         return make_response(redirect(url_for("smart.review", chart_id=chart_id, _anchor=wish.anchor), 303))
@@ -229,7 +229,7 @@ def _add_decisions(routes: Blueprint, services: Services) -> None:
         document = document_of(services, session, issuer)
         place = place_of(issuer, document)
         second = second_of(services, session, issuer)
-        decided = decisions_for(services, second).standing(place.tenant, place.patient, place.encounter)
+        decided = decisions_for(services, second).standing(place)
         queries = max((step.id for step in services.queries.history(place)), default=0)
         arranged = Arrangement() if second.blind else services.arrangements.latest(place)
         codes = {code: told(decision) for code, decision in decided.items()}

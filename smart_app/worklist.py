@@ -8,20 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Engine, func, select
-from sqlalchemy.orm import Session
-
-from cds_service.store import Cipher
-from cds_service.store.schema import ReviewRow
 from smart_app.assignment import Standing
 from smart_app.decisions import Decision
-from smart_app.review_facts import read_review, suggested
+from smart_app.review_facts import ReviewFacts
 from smart_app.second_reading import Both, Second
 from smart_app.straight_through import StraightThrough
 
-_MOST = 500  # encounters that are listed
+PAGE = 100  # encounters on a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +50,8 @@ class Waiting:
 SORTS: Mapping[str, str] = {"age": "oldest first", "unsure": "least sure first", "queries": "most open queries first", "open": "most to decide first"}
 
 
-def latest_reviews(engine: Engine, cipher: Cipher, tenant: str) -> list[dict[str, Any]]:
-    """Return the newest review of each encounter of a tenant, the newest first, at most 500."""
-    newest = (
-        select(ReviewRow.patient, ReviewRow.encounter, func.max(ReviewRow.created).label("created"))
-        .where(ReviewRow.tenant == tenant)
-        .group_by(ReviewRow.patient, ReviewRow.encounter)
-        .order_by(func.max(ReviewRow.created).desc())
-        .limit(_MOST)
-        .subquery()
-    )
-    same_encounter = func.coalesce(ReviewRow.encounter, "") == func.coalesce(newest.c.encounter, "")
-    rows = select(ReviewRow.sealed).join(newest, (ReviewRow.patient == newest.c.patient) & same_encounter & (ReviewRow.created == newest.c.created))
-    with Session(engine) as db:
-        return [dict(cipher.unseal(sealed)) for sealed in db.scalars(rows.where(ReviewRow.tenant == tenant))]
-
-
 def waiting(
-    document: Mapping[str, Any],
+    review: ReviewFacts,
     standing: Mapping[str, Decision],
     asked: int,
     assignment: Standing,
@@ -83,20 +61,19 @@ def waiting(
     both: Both | None = None,
 ) -> Waiting:
     """Return the line of one encounter; `rules` are the customer's own, by which it may be marked."""
-    offers = [item for _, item in suggested(dict(document))]
-    undecided = [item["confidence"] for item in offers if item["code"] not in standing]
+    undecided = [offer.confidence for offer in review.suggestions if offer.code not in standing]
     return Waiting(
-        patient=document["patient"],
-        encounter=document.get("encounter"),
-        setting=document.get("setting", ""),
-        reviewed=datetime.fromisoformat(document["created"]),
-        codes=len(offers),
-        decided=len(offers) - len(undecided),
+        patient=review.patient,
+        encounter=review.encounter or None,
+        setting=review.setting,
+        reviewed=review.created,
+        codes=len(review.suggestions),
+        decided=len(review.suggestions) - len(undecided),
         least=min(undecided, default=None),
         unsure=sum(c < 0.7 for c in undecided),
         queries=asked,
         standing=assignment,
-        rule=rules.marks(read_review(document)) if rules and not asked and not assignment.finished else None,
+        rule=rules.marks(review) if rules and not asked and not assignment.finished else None,
         second=second or Second(),
         both=both,
     )

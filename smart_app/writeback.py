@@ -14,9 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fhir_mappers.writer import communication, condition, entered_in_error, provenance, questionnaire_response, task
-from smart_app.arrangement import Place
-from smart_app.decisions import Actor
 from smart_app.delivery import Answer, FhirWriter, Outcome
+from smart_app.history import Actor, Place
 from smart_app.outbox import Act, Item, Outbox, State
 from smart_app.scopes import Scopes
 from smart_app.sheet import Entry, Sheet

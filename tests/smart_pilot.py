@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cds_service.audit import Event, Kind
 from cds_service.audit.chain import append
 from cds_service.store import CardIssued, Feedback, ReviewStore, writing
-from smart_app.arrangement import Place
 from smart_app.assignment import Assignments, Move
-from smart_app.decisions import Action, Actor, Decisions, Subject
+from smart_app.decisions import Action, Decisions, Subject
+from smart_app.history import Actor, Place
 from smart_app.queries import QuerySteps, Step
 from smart_app.second_reading import SecondReadings
 
@@ -28,6 +28,8 @@ class Pilot:
 
     store: ReviewStore
     tenant: str = "default"
+    titles: Mapping[str, str] = field(default_factory=lambda: TITLES)
+    told: Callable[[str], Mapping[str, Any]] = field(default=lambda _: {"evidence": [], "rationale": []})  # what a review says of a code
 
     def __post_init__(self) -> None:
         self.now = datetime(2026, 9, 1, 8, tzinfo=UTC)
@@ -38,7 +40,7 @@ class Pilot:
 
     def review(self, number: int, codes: Sequence[tuple[str, float]], *, findings: Sequence[Sequence[str]] = (), **more: Any) -> dict[str, Any]:
         """Keep a review of encounter `number`, made now, and return it."""
-        diagnoses = [{"code": c, "system": ICD, "display": TITLES[c], "confidence": p, "billable": True, "evidence": [], "rationale": []} for c, p in codes]
+        diagnoses = [{"code": c, "system": ICD, "display": self.titles[c], "confidence": p, "billable": True, **self.told(c)} for c, p in codes]
         document = {
             "id": f"review-{number}",
             "created": self.now.isoformat(),
@@ -74,7 +76,7 @@ class Pilot:
     def decide(self, number: int, code: str, action: Action, *, after: str | None = None, reason: str | None = None, actor: Actor = CODER) -> None:
         """Record a decision now."""
         place = self.place(number)
-        subject = Subject(self.tenant, f"review-{number}", place.patient, place.encounter, code, ICD, "scripted 1.0", "2026-04-01")
+        subject = Subject(place, f"review-{number}", code, ICD, "scripted 1.0", "2026-04-01")
         self.decisions.record(subject, action, actor, after=after, reason=reason)
 
     def ask(self, number: int, *, answer_after: timedelta | None) -> None:
@@ -89,11 +91,11 @@ class Pilot:
         """Finish an encounter on the work list."""
         self.assignments.move(self.place(number), Move.FINISH, actor, seen=self.assignments.standing(self.place(number)).id)
 
-    def read_twice(self, number: int, rejects: str | None) -> None:
+    def read_twice(self, number: int, rejects: str | None, codes: Sequence[str] = ("E11.22", "I10", "N18.31")) -> None:
         """Let a second coder accept everything but one code, and finish."""
         place = self.place(number)
-        for code in ("E11.22", "I10", "N18.31"):
-            subject = Subject(self.tenant, f"review-{number}", place.patient, place.encounter, code, ICD, "scripted 1.0", "2026-04-01")
+        for code in codes:
+            subject = Subject(place, f"review-{number}", code, ICD, "scripted 1.0", "2026-04-01")
             self.second.decisions.record(subject, Action.REJECT if code == rejects else Action.ACCEPT, SECOND, reason="other" if code == rejects else None)
         taken = self.second.assignments.move(place, Move.TAKE, SECOND, seen=0)
         self.second.assignments.move(place, Move.FINISH, SECOND, seen=taken.id)

@@ -18,6 +18,7 @@ from smart_app.pilot.facts import PilotStore
 from smart_app.pilot.figures import figures
 from smart_app.pilot.period import read_period
 from smart_app.pilot.report import report_csv, report_json, report_text
+from smart_app.review_facts import KeptReviews
 from smart_app.settings import read_settings
 from smart_app.straight_through import read_rules
 
@@ -45,7 +46,7 @@ def report(config: Path | None, tenant: str, first: str | None, last: str | None
     engine = open_database(url, cipher)
     try:
         rules = next((issuer.straight_through for issuer in smart.issuers if issuer.tenant == tenant and issuer.straight_through), None)
-        facts = PilotStore(engine, cipher).encounters(tenant, since=period.since, until=period.until, rules=rules)
+        facts = PilotStore(engine, cipher, KeptReviews(engine, cipher)).encounters(tenant, since=period.since, until=period.until, rules=rules)
         told = figures(facts, tenant=tenant, since=period.since, until=period.until, made=now, change=period.change, least=smart.least_cell)
         event = Event(Kind.READ, tenant, "marginalia pilot report", subject="Page/pilot")
         AuditTrail(engine, AuditKey.load(engine, settings.audit_key)).record(event)

@@ -8,7 +8,7 @@ Efron and Tibshirani, An Introduction to the Bootstrap, 13 (percentiles); Cohen,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, median
 
@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 _Z = NormalDist().inv_cdf(0.975)
-_DRAWS = 1000
+_DRAWS = 2000
 _SEED = 20261001  # the same figures are drawn for the same store
 
 Table = tuple[int, int, int, int]  # both yes, only the first, only the second, both no
-Resampled = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,27 +96,20 @@ def mean(values: Sequence[float]) -> Estimate | None:
     """Return the mean of one value an encounter, with percentiles of the bootstrap."""
     if not values:
         return None
-    found = np.asarray(values, dtype=float)
-    low, high = _percentiles(len(found), lambda picked: np.asarray(found[picked].mean(axis=1)))
-    return Estimate(float(found.mean()), low, high, len(values))
+    low, high = _percentiles(_means(values, np.random.default_rng(_SEED))) if len(values) > 1 else (None, None)
+    return Estimate(float(np.mean(values)), low, high, len(values))
 
 
 def difference(before: Sequence[float], after: Sequence[float], *, of_medians: bool) -> Estimate | None:
     """Return after minus before of means or medians of one value an encounter, with percentiles of the bootstrap of both."""
     if not before or not after:
         return None
-    one, two = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
-    statistic: Callable[..., Resampled] = np.median if of_medians else np.mean
-    value = float(statistic(two)) - float(statistic(one))
-    if min(len(one), len(two)) < 2:
-        return Estimate(value, None, None, len(one) + len(two))
-    draw = np.random.default_rng(_SEED)
-    parts = [
-        statistic(two[draw.integers(0, len(two), (size, len(two)))], axis=1) - statistic(one[draw.integers(0, len(one), (size, len(one)))], axis=1)
-        for size in _batches(max(len(one), len(two)))
-    ]
-    drawn = np.concatenate(parts)
-    return Estimate(value, float(np.percentile(drawn, 2.5)), float(np.percentile(drawn, 97.5)), len(one) + len(two))
+    value = float(np.median(after) - np.median(before)) if of_medians else float(np.mean(after) - np.mean(before))
+    low, high = None, None
+    if min(len(before), len(after)) > 1:
+        draw, drawn = np.random.default_rng(_SEED), _medians if of_medians else _means
+        low, high = _percentiles(drawn(after, draw) - drawn(before, draw))
+    return Estimate(value, low, high, len(before) + len(after))
 
 
 def kappa(tables: Sequence[Table]) -> Estimate | None:
@@ -127,11 +120,11 @@ def kappa(tables: Sequence[Table]) -> Estimate | None:
     value = float(_kappas(cells.sum(axis=0)[None, :])[0])
     if math.isnan(value):
         return None
-    low, high = _percentiles(len(cells), lambda picked: _kappas(cells[picked].sum(axis=1)))
+    low, high = _percentiles(_kappas(_sums(cells, np.random.default_rng(_SEED)))) if len(cells) > 1 else (None, None)
     return Estimate(value, low, high, int(cells.sum()))
 
 
-def _kappas(tables: npt.NDArray[np.float64]) -> Resampled:
+def _kappas(tables: Numbers) -> Numbers:
     total = tables.sum(axis=1)
     both, first, second, none = tables.T
     seen = (both + none) / total
@@ -140,21 +133,36 @@ def _kappas(tables: npt.NDArray[np.float64]) -> Resampled:
         return np.asarray(np.where(chance < 1, (seen - chance) / (1 - chance), np.nan))
 
 
-def _percentiles(n: int, statistic: Callable[[npt.NDArray[np.intp]], Resampled]) -> tuple[float | None, float | None]:
-    """Return the percentiles 2.5 and 97.5 of a statistic over encounters drawn with replacement; None for fewer than two encounters."""
-    if n < 2:
-        return None, None
-    draw = np.random.default_rng(_SEED)
-    parts = [statistic(draw.integers(0, n, (size, n))) for size in _batches(n)]
-    drawn = np.concatenate(parts)
-    drawn = drawn[~np.isnan(drawn)]
-    if len(drawn) < _DRAWS / 2:
-        return None, None
-    return float(np.percentile(drawn, 2.5)), float(np.percentile(drawn, 97.5))
+def _sums(rows: Numbers, draw: np.random.Generator) -> Numbers:
+    """Return the sum of the rows of each bootstrap sample: how often each different row is drawn is multinomial."""
+    different, times = np.unique(rows, axis=0, return_counts=True)
+    return np.asarray(draw.multinomial(len(rows), times / len(rows), _DRAWS) @ different)
 
 
-def _batches(n: int) -> list[int]:
-    """Return how many draws to make at once, so that memory stays within some tens of megabytes."""
-    size = max(1, min(_DRAWS, 2_000_000 // n))
-    whole, rest = divmod(_DRAWS, size)
-    return [size] * whole + ([rest] if rest else [])
+def _means(values: Sequence[float], draw: np.random.Generator) -> Numbers:
+    """Return the mean of each bootstrap sample."""
+    return _sums(np.asarray(values, dtype=float)[:, None], draw)[:, 0] / len(values)
+
+
+def _medians(values: Sequence[float], draw: np.random.Generator) -> Numbers:
+    """Return the median of each bootstrap sample, without drawing the samples.
+
+    A sample is n uniform numbers that pick among the ranked values. Their middle one (the lower middle, of an even number) has a beta
+    distribution, and the next above it is the smallest of those that lie higher.
+    """
+    ranked = np.sort(np.asarray(values, dtype=float))
+    n, middle_rank = len(ranked), (len(ranked) + 1) // 2
+    lower = draw.beta(middle_rank, n - middle_rank + 1, _DRAWS)
+    picked = np.asarray(ranked[(lower * n).astype(int)])
+    if n % 2:
+        return picked
+    upper = lower + (1 - lower) * draw.beta(1, n - middle_rank, _DRAWS)
+    return np.asarray((picked + ranked[np.minimum((upper * n).astype(int), n - 1)]) / 2)
+
+
+def _percentiles(drawn: Numbers) -> tuple[float | None, float | None]:
+    """Return the percentiles 2.5 and 97.5 of what was drawn; None where half of it says nothing."""
+    told = drawn[~np.isnan(drawn)]
+    if len(told) < _DRAWS / 2:
+        return None, None
+    return float(np.percentile(told, 2.5)), float(np.percentile(told, 97.5))

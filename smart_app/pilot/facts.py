@@ -7,29 +7,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cached_property
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from cds_service.audit.schema import EventRow
 from cds_service.store import Cipher
-from cds_service.store.schema import ReviewRow
 from smart_app.assignment import Assignments, Standing
 from smart_app.cards import CardTold, cards_of_tenant
-from smart_app.decisions import Action, Decision, Decisions
+from smart_app.decisions import Action, Decision, Decisions, standing_of
+from smart_app.history import Key
 from smart_app.queries import QuerySteps, Step
-from smart_app.review_facts import ReviewFacts, read_review
+from smart_app.review_facts import KeptReviews, ReviewFacts
 from smart_app.second_reading import Both, SecondReadings
 from smart_app.straight_through import StraightThrough
 
-_MOST_READS = 20_000  # reviews whose few facts are remembered, some 30 MB
 _CHUNK = 500
 _PAUSE = timedelta(minutes=10)  # a longer time without a decision isn't work on the encounter
 _SITTING = timedelta(hours=4)  # a page opened longer ago isn't where the decision was made
-
-Key = tuple[str, str]  # patient and encounter ("" where there is none)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class Reading:
     second: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EncounterFacts:
     """One encounter."""
 
@@ -78,17 +76,17 @@ class EncounterFacts:
     reading: Reading | None = None
     candidate: str | None = None  # the customer's rule that marks it as straight-through
 
-    @property
+    @cached_property
     def suggested(self) -> tuple[Outcome, ...]:
         """Codes that Marginalia suggested."""
         return tuple(o for o in self.outcomes if o.action is not Action.ADD)
 
-    @property
+    @cached_property
     def decided(self) -> tuple[Outcome, ...]:
         """Suggestions on which a person decided."""
         return tuple(o for o in self.suggested if o.action is not None)
 
-    @property
+    @cached_property
     def reported(self) -> frozenset[str]:
         """Codes that stand on a person's word."""
         return frozenset(o.after for o in self.outcomes if o.after)
@@ -96,11 +94,11 @@ class EncounterFacts:
 
 @dataclass
 class PilotStore:
-    """Reads the facts of a tenant. What it has read of a review it remembers, since a review never changes."""
+    """Reads the facts of a tenant."""
 
     engine: Engine
     cipher: Cipher
-    _read: dict[str, ReviewFacts] = field(default_factory=dict, repr=False)
+    kept: KeptReviews
 
     def encounters(
         self,
@@ -111,18 +109,19 @@ class PilotStore:
         rules: StraightThrough | None = None,
     ) -> list[EncounterFacts]:
         """Return the encounters of a period, by the time of their first decision, or of their newest review where nobody decided."""
-        decided = Decisions(self.engine).standing_of_all(tenant)
+        first = Decisions(self.engine).histories(tenant)
+        decided = {key: standing_of(history) for key, history in first.items()}
         told: dict[Key, list[CardTold]] = {}
         for key, card in cards_of_tenant(self.engine, tenant):
             told.setdefault(key, []).append(card)
-        newest = self._newest(tenant)
+        newest = self.kept.newest(tenant)
         moments = {key: created for key, (_, created) in newest.items()}
         moments |= {key: min(d.at for d in standing.values()) for key, standing in decided.items() if standing}
         wanted = {key for key, at in moments.items() if since <= at < until}
-        reviews = self._reviews(newest[key][0] for key in wanted if key in newest)
+        reviews = self.kept.facts(newest[key][0] for key in wanted if key in newest)
         assigned = Assignments(self.engine).all(tenant)
         asked = _queries(QuerySteps(self.engine, self.cipher).steps_of_all(tenant))
-        twice = SecondReadings(self.engine).results(tenant)
+        twice = SecondReadings(self.engine).results(tenant, first=first)
         opened = self._openings(tenant, [d.review_id for key in wanted for d in decided.get(key, {}).values()])
         facts = []
         for key in sorted(wanted, key=lambda k: moments[k]):
@@ -145,26 +144,6 @@ class PilotStore:
                 )
             )
         return facts
-
-    def _newest(self, tenant: str) -> dict[Key, tuple[str, datetime]]:
-        """Return id and time of the newest review of each encounter."""
-        query = select(ReviewRow.id, ReviewRow.patient, ReviewRow.encounter, ReviewRow.created).where(ReviewRow.tenant == tenant).order_by(ReviewRow.created)
-        with Session(self.engine) as db:
-            return {
-                (f"Patient/{patient}", f"Encounter/{encounter}" if encounter else ""): (id, created.replace(tzinfo=UTC))
-                for id, patient, encounter, created in db.execute(query).tuples()
-            }
-
-    def _reviews(self, ids: Iterable[str]) -> dict[str, ReviewFacts]:
-        wanted = list(ids)
-        unknown = [id for id in wanted if id not in self._read]
-        if len(self._read) + len(unknown) > _MOST_READS:
-            self._read.clear()
-        with Session(self.engine) as db:
-            for chunk in _chunks(unknown):
-                for id, sealed in db.execute(select(ReviewRow.id, ReviewRow.sealed).where(ReviewRow.id.in_(chunk))).tuples():
-                    self._read[id] = read_review(self.cipher.unseal(sealed))
-        return {id: self._read[id] for id in wanted if id in self._read}
 
     def _openings(self, tenant: str, reviews: Sequence[str]) -> dict[tuple[str, str], list[datetime]]:
         """Return when each review was shown to each person, as the audit has it."""

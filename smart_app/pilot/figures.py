@@ -12,10 +12,11 @@ from smart_app.pilot import estimates
 from smart_app.pilot.disclosure import Count, cells, gathered, hidden, part_of
 from smart_app.pilot.estimates import Bounds, Estimate
 from smart_app.pilot.facts import EncounterFacts
-from smart_app.pilot.measures import MEASURES, Measure
+from smart_app.pilot.measures import MEASURES, Measure, Value
 from smart_app.settings import LEAST_CELL
 
 Facts = Sequence[EncounterFacts]
+Values = Sequence[tuple[EncounterFacts, Value]]  # what each encounter tells of a measure
 Told = Estimate | Bounds | None  # None: nothing to count, or too few patients
 
 
@@ -147,11 +148,11 @@ def _totals(facts: Facts, least: int) -> Iterable[tuple[str, str, Count]]:
 
 
 def _line(measure: Measure, facts: Facts, change: datetime | None, least: int) -> Line:
-    whole = _estimate(measure, facts, least)
+    told = [(e, value) for e in facts if _tells(value := measure.of(e))]
+    whole = _estimate(measure, told, least)
     if change is None:
         return Line(measure, whole)
-    told = [e for e in facts if _tells(measure.of(e))]
-    earlier, later = [e for e in told if e.at < change], [e for e in told if e.at >= change]
+    earlier, later = [one for one in told if one[0].at < change], [one for one in told if one[0].at >= change]
     before, after = _estimate(measure, earlier, least), _estimate(measure, later, least)
     if not isinstance(before, Estimate) or not isinstance(after, Estimate):
         # One side would follow from the other and the whole.
@@ -160,16 +161,15 @@ def _line(measure: Measure, facts: Facts, change: datetime | None, least: int) -
     if measure.how == "share":
         between = estimates.difference_of_shares(before, after)
     elif measure.how != "p95":  # the bootstrap is poor at the edge
-        between = estimates.difference(_values(measure, earlier), _values(measure, later), of_medians=measure.how == "median")
+        between = estimates.difference(_numbers(earlier), _numbers(later), of_medians=measure.how == "median")
     return Line(measure, whole, before, after, between)
 
 
-def _estimate(measure: Measure, facts: Facts, least: int) -> Told:
-    told = [(e.patient, value) for e in facts if _tells(value := measure.of(e))]
-    if len({patient for patient, _ in told}) < least:
+def _estimate(measure: Measure, told: Values, least: int) -> Told:
+    if len({e.patient for e, _ in told}) < least:
         return None
     if measure.how == "share":
-        counts = [(patient, value) for patient, value in told if isinstance(value, tuple)]
+        counts = [(e.patient, value) for e, value in told if isinstance(value, tuple)]
         few_hits = hidden(len({patient for patient, (hits, _) in counts if hits}), least)
         few_others = hidden(len({patient for patient, (hits, of) in counts if hits < of}), least)
         if not few_hits and not few_others:
@@ -178,18 +178,18 @@ def _estimate(measure: Measure, facts: Facts, least: int) -> Told:
         most = sum(sorted((of for _, (_, of) in counts), reverse=True)[: least - 1])
         of = sum(of for _, (_, of) in counts)
         return Bounds(0.0 if few_hits else max(0.0, 1 - most / of), min(1.0, most / of) if few_hits else 1.0, of)
-    values = [float(value) for _, value in told if isinstance(value, float | int)]
+    values = _numbers(told)
     if measure.how == "mean":  # of something that is counted: its sum follows from it
-        return None if hidden(len({patient for patient, value in told if value}), least) else estimates.mean(values)
+        return None if hidden(len({e.patient for e, value in told if value}), least) else estimates.mean(values)
     return estimates.middle(values, 0.95 if measure.how == "p95" else 0.5)
 
 
-def _tells(value: tuple[int, int] | float | None) -> bool:
+def _tells(value: Value) -> bool:
     return bool(value[1]) if isinstance(value, tuple) else value is not None
 
 
-def _values(measure: Measure, facts: Facts) -> list[float]:
-    return [value for e in facts if isinstance(value := measure.of(e), float | int)]
+def _numbers(told: Values) -> list[float]:
+    return [float(value) for _, value in told if isinstance(value, float | int)]
 
 
 def _codes(facts: Facts, least: int) -> Iterable[CodeLine]:

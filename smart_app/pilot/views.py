@@ -22,7 +22,7 @@ from smart_app.settings import Issuer
 
 def add_pilot(routes: Blueprint, services: Services) -> None:
     """Add the routes."""
-    store = PilotStore(services.engine, services.reviewer.store.cipher)
+    store = PilotStore(services.engine, services.reviewer.store.cipher, services.kept)
 
     @routes.get("/review/<chart_id>/pilot")
     def pilot(chart_id: str) -> Response:

@@ -10,6 +10,7 @@ import pytest
 from fhir.resources.R4B.communication import Communication
 from fhir.resources.R4B.task import Task
 
+from smart_app import worklist_views
 from tests.integration.test_smart_page import keep
 from tests.integration.test_smart_write import Desk
 from tests.smart_ehr import Ehr
@@ -159,15 +160,36 @@ def test_the_work_list_shows_what_waits_and_whose_it_is(office: Stage) -> None:
     by_queries = desk.browser.get(f"{desk.url}/worklist?by=queries", timeout=20).text
     assert by_queries.index(f"{PATIENT}<") < by_queries.index("bertrand")
     form = {"patient": "Patient/bertrand", "encounter": "Encounter/e9", "seen": "0"}
-    assert desk.post("assign", move="take", **form).url.endswith("worklist")
+    assert desk.post("assign", move="take", **form).url.endswith("worklist#row-e9")
     assert "you" in desk.browser.get(f"{desk.url}/worklist?whose=mine", timeout=20).text
     assert desk.post("assign", move="take", **form).status_code == 409
     assert desk.post("assign", move="finish", **{**form, "seen": "1"}).status_code == 200
     assert "finished" in desk.browser.get(f"{desk.url}/worklist", timeout=20).text
     assert desk.post("assign", move="take", patient="Patient/of-another-tenant", encounter=f"Encounter/{ENCOUNTER}", seen="0").status_code == 422
+    assert desk.post("assign", move="take", patient="Patient/bertrand", encounter="", seen="0").status_code == 422
     clinician = sit_down(office, CLINICIAN, "Dr. Ada Testing")
     assert "Work list" not in clinician.page.text
     assert clinician.browser.get(f"{clinician.url}/worklist", timeout=20).status_code == 403
+
+
+@pytest.mark.parametrize("kind", [""], indirect=True)
+def test_a_long_work_list_has_pages(office: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many encounters wait, the oldest is on the first page, and what one does to a line leads back to its page."""
+    monkeypatch.setattr(worklist_views, "PAGE", 2)
+    for number in range(5):
+        patient = {"id": f"r{number}", "patient": f"Patient/waits-{number}", "encounter": f"Encounter/e{number}"}
+        office.store.keep("default", keep(office) | patient | {"created": f"2026-01-0{number + 1}T00:00:00+00:00"})
+    desk = sit_down(office, CODER, "Bo Coder")
+    pages = [desk.browser.get(f"{desk.url}/worklist?page={n}", timeout=20).text for n in ("", "2", "9", "-1")]
+    assert ["waits-0" in page for page in pages] == [True, False, False, True]
+    assert "waits-3" in pages[1]
+    assert "waits-4" in pages[2]
+    assert "page 2 of 3" in pages[1]
+    assert (pages[1].count('rel="prev"'), pages[1].count('rel="next"')) == (1, 1)
+    assert (pages[0].count('rel="prev"'), pages[2].count('rel="next"')) == (0, 0)
+    taken = desk.post("assign", move="take", patient="Patient/waits-3", encounter="Encounter/e3", seen="0", page="2", by="age")
+    assert "page=2" in taken.url
+    assert taken.url.endswith("#row-e3")
 
 
 @pytest.mark.parametrize("kind", [""], indirect=True)

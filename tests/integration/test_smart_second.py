@@ -13,7 +13,7 @@ from axe_core_python.selenium import Axe
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from smart_app.arrangement import Place
+from smart_app.history import Place
 from smart_app.second_reading import chosen
 from tests.smart_ehr import Ehr
 from tests.smart_screen import NEEDS_CHROMIUM, RULES, Screen

@@ -25,7 +25,8 @@ from cds_service.store.command import retire, seal_anew
 from cds_service.store.crash import crash_test
 from cds_service.store.schema import every_table
 from smart_app.database import open_database
-from smart_app.decisions import Action, Actor, Decisions, Subject
+from smart_app.decisions import Action, Decisions, Subject
+from smart_app.history import Actor, Place
 from smart_app.roles import Role
 from tests.conftest import new_database
 
@@ -66,7 +67,7 @@ def fill(store: ReviewStore, tenant: str, patient: str, number: int, *, days_ago
     store.issue_handle(tenant, name, patient, "Practitioner/7")
     store.record_feedback(tenant, "coding-review", [Feedback(f"card-{name}"[:36], "overridden", NOW, comment="the other knee")])
     at = NOW - timedelta(days=days_ago)
-    subject = Subject(tenant, name, f"Patient/{patient}", None, f"E11.{number}", "icd", "m 1", "2026")
+    subject = Subject(Place(tenant, f"Patient/{patient}", None), name, f"E11.{number}", "icd", "m 1", "2026")
     Decisions(store.engine, clock=lambda: at).record(subject, Action.ACCEPT, Actor("Practitioner/7", "Dr. Test", Role.CODER))
 
 
