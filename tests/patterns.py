@@ -26,7 +26,7 @@ SLOW_S = 0.3  # processor time for one search in a text: a linear one takes a mi
 # What reads notes alone is tried on what a note can hold: text without the end of a sentence, or with one word over and over, is cut before.
 OF_NOTES = ("onnx_models/", "cds_service/review/")
 # These read the titles of a code set, the longest of which has some 300 characters, without runs of spaces.
-OF_TITLES = ("cds_service/review/specificity.py", "cds_service/review/guidelines/obstetrics.py", "cds_service/review/procedures/")
+OF_TITLES = ("cds_service/review/specificity.py", "cds_service/review/guidelines/obstetrics.py")
 TITLE = 500
 PACKAGES = ("cds_service", "fhir_mappers", "onnx_models", "smart_app")
 NEVER_SERVING = ("migrations", "training", "evaluation", ".demo", ".served", ".opening", ".bench", ".conformance", ".simulate")

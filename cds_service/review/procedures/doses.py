@@ -24,11 +24,12 @@ _UNITS: dict[str, tuple[str, Decimal]] = {
 }
 _UNIT = "|".join(sorted((re.escape(u) for u in _UNITS), key=len, reverse=True))
 _AMOUNT = re.compile(rf"(?<![\w.,])(\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)\s*-?({_UNIT})(?![\w\[])", re.I)
-_COUNTED = re.compile(rf"(?:,|;)?\s*(?:per|up to|each)?\s*(?:(\d[\d,]*(?:\.\d+)?|\.\d+)\s*)?({_UNIT})\s*(?:\(.*\))?$", re.I)
+# Of titles, in which one space stands for any number: no part can be matched in two ways, so that the time grows with the title and no faster.
+_COUNTED = re.compile(rf"[,;]? ?(?:(?:per|up to|each) ?)?(?:(\d[\d,]{{0,14}}(?:\.\d{{1,9}})?|\.\d{{1,9}}) ?)?(?<![a-z])({_UNIT}) ?(?=\(|$)", re.I)
 _AFTER_NAME = re.compile(r",\s*(?:not otherwise|not therapeutically|inhalation|oral|biosimilar|preservative|administered|fda|per\b|up to)", re.I)
-_CONDITION = re.compile(r",?\s*(?:for (?:intravenous|subcutaneous|intramuscular) (?:use|injection)|not otherwise specified|of iron|\(for [^)]*\))\s*$", re.I)
-_PARENTHESES = re.compile(r"\s*\([^)]*\)")
-_ONLY_BRAND = re.compile(r"not therapeutically equivalent|biosimilar|\([^)]+\)", re.I)
+_CONDITION = re.compile(r",? ?(?:for (?:intravenous|subcutaneous|intramuscular) (?:use|injection)|not otherwise specified|of iron|\(for [^()]*\)) ?$", re.I)
+_PARENTHESES = re.compile(r" ?\([^()]*\)")
+_ONLY_BRAND = re.compile(r"not therapeutically equivalent|biosimilar|\([^()]+\)", re.I)
 _SALTS = frozenset(
     "hydrochloride hcl sodium potassium sulfate phosphate acetate citrate mesylate maleate tartrate bitartrate tromethamine succinate fumarate lactate "
     "hydrobromide bromide chloride besylate dihydrate monohydrate disodium calcium hydrate nitrate lactobionate injection unclassified".split()
@@ -81,7 +82,8 @@ def counted(code: str, title: str) -> Counted | None:
     """Return what the title of a code counts: "Injection, ketorolac tromethamine, per 15 mg"; None where it is no drug by dose."""
     whole = " ".join(title.replace(";", ",").split())
     plain = _CONDITION.sub("", whole)
-    amount = _COUNTED.search(plain)
+    closed = plain.endswith(")")
+    amount = next((m for m in _COUNTED.finditer(plain) if m.end() == len(plain) or closed), None)
     if amount is None:
         return None
     per = Amount.of(amount[1] or "1", amount[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -16,6 +17,7 @@ from cds_service.codesets.official import OfficialFile
 from cds_service.codesets.procedures import cpt_release, hcpcs_release
 from cds_service.review import CodingReview, Knowledge
 from cds_service.review.codeset import CodeSets
+from cds_service.review.procedures import doses
 from cds_service.review.procedures.doses import Amount, Form, amounts, counted, units
 from fhir_mappers import read_bundle
 from fhir_mappers.record import Coding, Concept, Medication, Order, ProcedureDone, Setting
@@ -235,10 +237,23 @@ def test_titles_tell_drug_form_and_unit(title: str, drug: tuple[str, ...], form:
     assert (found.drug, found.form, found.per.told()) == (drug, form, per)
 
 
-@pytest.mark.parametrize("title", ["Walking staff, willow", "Unclassified drugs", "Moss dressing, per square centimeter"])
+@pytest.mark.parametrize(
+    "title", ["Walking staff, willow", "Unclassified drugs", "Moss dressing, per square centimeter", "Injection, bogazinol", "Bogazine, oral"]
+)
 def test_a_title_that_counts_no_dose_is_no_drug(title: str) -> None:
     """Supplies by piece or area aren't mistaken for drugs."""
     assert counted("A0000", title) is None
+
+
+@pytest.mark.parametrize("unit", [" ", "per ", "up to 1 ", "mg (", "1,", "1", "(a", "(for "])
+def test_no_title_is_read_for_long(unit: str) -> None:
+    """The time grows with the title, not with its square: a file of codes with runs of spaces or parentheses holds nobody up."""
+    title = "Injection, x," + unit * (20_000 // len(unit)) + "\x01"
+    began = time.process_time()
+    assert counted("J0000", title) is None
+    for pattern in doses._COUNTED, doses._CONDITION, doses._PARENTHESES, doses._ONLY_BRAND:
+        assert sum(len(m[0]) for m in pattern.finditer(title)) <= len(title)
+    assert time.process_time() - began < 10  # some tenths of a second; `tests.patterns` looks more closely
 
 
 def test_amounts_in_text() -> None:
