@@ -6,7 +6,7 @@ before any correction. Both hold codes, offsets and hashes only.
 - `python -m onnx_models.evaluation.agreement` reports every split that was coded twice.
 - `... report --split dev --current` compares the second coding with the gold as it is now; `--disagreements` lists what differs, and with
   `--data DIR` in the words of the notes.
-- `... build --data DIR DRAFT ...` validates drafts of the second coder and writes both files.
+- `... build --data DIR DRAFT ...` validates drafts of the second coder and writes both files; notes that were coded twice before stay.
 """
 
 from __future__ import annotations
@@ -253,6 +253,19 @@ def _rows(drafts: Sequence[Draft], texts: Mapping[str, str]) -> str:
     return "".join(json.dumps(r, separators=(",", ":")) + "\n" for r in rows)
 
 
+def _by_id(rows: str) -> dict[str, str]:
+    return {json.loads(line)["id"]: line for line in rows.splitlines(keepends=True)}
+
+
+def _lines(path: Path) -> dict[str, str]:
+    """Return the lines of a built file by note; none if there is no such file yet."""
+    return _by_id(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _write(path: Path, lines: Mapping[str, str]) -> None:
+    path.write_text("".join(lines[i] for i in sorted(lines)), encoding="utf-8")
+
+
 def _valid(paths: Sequence[Path], data: Path) -> list[Draft]:
     """Return the drafts of the files. Raises ClickException with every problem."""
     tabular, drafts = TabularList(), []
@@ -295,7 +308,7 @@ def report(split: str | None = None, *, current: bool = False, listed: bool = Fa
 @click.argument("drafts", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Data folder.")
 def build(drafts: tuple[Path, ...], data: Path) -> None:
-    """Write the second coding, and beside it the first as it is now; a first that stands already is left as it is."""
+    """Write the second coding, and beside it the first as it is now; a first that stands already is left as it is, and so are notes without a draft here."""
     known = splits()
     by_place: dict[tuple[str, str], list[Draft]] = defaultdict(list)
     for draft in _valid(drafts, data):
@@ -303,11 +316,9 @@ def build(drafts: tuple[Path, ...], data: Path) -> None:
     for (split, source), found in by_place.items():
         for name in ("first", "second"):
             (SECOND / split / name).mkdir(parents=True, exist_ok=True)
-        (SECOND / split / "second" / f"{source}.jsonl").write_text(_rows(found, source_texts(source, data)), encoding="utf-8")
-        frozen, ids = SECOND / split / "first" / f"{source}.jsonl", {d.id for d in found}
-        if not frozen.exists():
-            lines = (GOLD / f"{source}.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-            frozen.write_text("".join(line for line in lines if json.loads(line)["id"] in ids), encoding="utf-8")
+        second, frozen, ids = SECOND / split / "second" / f"{source}.jsonl", SECOND / split / "first" / f"{source}.jsonl", {d.id for d in found}
+        _write(second, _lines(second) | _by_id(_rows(found, source_texts(source, data))))
+        _write(frozen, {i: line for i, line in _lines(GOLD / f"{source}.jsonl").items() if i in ids} | _lines(frozen))
         click.echo(f"{split} {source}: {len(found)} notes", err=True)
 
 

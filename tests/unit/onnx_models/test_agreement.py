@@ -122,6 +122,22 @@ def test_drafts_are_built_with_the_first_coding_kept_beside(tmp_path: Path, monk
     assert result.output.startswith("dev: 1 notes")
 
 
+def test_a_further_note_joins_those_that_were_coded_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build of other drafts adds their notes to both codings and leaves what stands as it is."""
+    monkeypatch.setattr(module, "SECOND", tmp_path)
+    texts = {p.stem: p.read_text() for p in (GOLD / "own").glob("*.text")}
+    monkeypatch.setattr(module, "source_texts", lambda source, data: texts)
+    monkeypatch.setattr("onnx_models.evaluation.annotate.source_texts", lambda source, data: texts)
+    monkeypatch.setattr(module, "splits", lambda: {"own": {"own001": "dev", "own002": "dev"}})
+    draft = tmp_path / "draft.txt"
+    for identifier, code in (("own002", "I10"), ("own001", "K21.9")):
+        draft.write_text(f"@ own {identifier} outpatient\n* {code} | {texts[identifier].split()[0].strip(':,.')}\n")
+        assert CliRunner().invoke(main, ["build", str(draft), "--data", str(tmp_path)]).exit_code == 0
+    second = read(tmp_path / "dev" / "second")
+    assert {key[1]: coded.principal for key, coded in second.items()} == {"own001": "K21.9", "own002": "I10"}
+    assert list(second) == list(read(tmp_path / "dev" / "first")) == [("own", "own001"), ("own", "own002")]
+
+
 @pytest.mark.parametrize("split", sorted(p.name for p in module.SECOND.iterdir()))
 def test_committed_codings_are_of_the_gold_notes(split: str) -> None:
     """Both codings have the same notes, all of their split; hashes are those of the gold; the second is valid; no text is in either."""
