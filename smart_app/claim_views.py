@@ -1,13 +1,15 @@
-"""Routes of the claim's draft: as a file for billing, and into the EHR on a person's word where it takes claims."""
+"""Routes of the drafts for billing: the claim as a file, and claim and charges into the EHR on a person's word where it takes them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from fhir_mappers.record import EncounterRecord
+from smart_app.charge_draft import plan_charges
 from smart_app.charts import fetch
 from smart_app.claim_draft import draft, plan_claim
 from smart_app.door import actor_of, check_form, document_of, open_chart, place_of, wants_json
@@ -24,6 +26,7 @@ from smart_app.writeback import Rights
 
 def add_claim(routes: Blueprint, services: Services) -> None:
     """Add the routes."""
+    _add_drafting(routes, services)
 
     @routes.get("/review/<chart_id>/claim.json")
     def claim_file(chart_id: str) -> Response:
@@ -37,20 +40,30 @@ def add_claim(routes: Blueprint, services: Services) -> None:
         headers = {"Content-Disposition": 'attachment; filename="claim-draft.json"'}
         return Response(json.dumps(body, ensure_ascii=False, indent=1), content_type="application/fhir+json", headers=headers)
 
+
+def _add_drafting(routes: Blueprint, services: Services) -> None:
     @routes.post("/review/<chart_id>/claim")
     def claim(chart_id: str) -> Response | AnyResponse:
-        """Write the draft into the EHR; with `again` also one that was refused."""
+        """Write the claim's draft into the EHR; with `again` also one that was refused."""
+        return draft_of(chart_id, plan_claim, lambda rights: rights.claims, "claims")
+
+    @routes.post("/review/<chart_id>/charges")
+    def charges(chart_id: str) -> Response | AnyResponse:
+        """Write drafts of the charges into the EHR; with `again` also what was refused."""
+        return draft_of(chart_id, plan_charges, lambda rights: rights.charges, "charges")
+
+    def draft_of(chart_id: str, plan: Callable[..., None], allowed: Callable[[Rights], bool], what: str) -> Response | AnyResponse:
         session, issuer = open_chart(services, chart_id)
         check_form(session)
         actor = actor_of(session, issuer)
         _allowed(session, issuer)
         rights = Rights.of(services.launcher.scopes(session))
-        if not rights.claims:
-            raise AccessDenied("smart.no-claims", "The EHR gave no right to write claims.", "Download the draft instead.")
+        if not allowed(rights):
+            raise AccessDenied(f"smart.no-{what}", f"The EHR gave no right to write {what}.", "Download the claim's draft instead.")
         document = document_of(services, session, issuer)
         place = place_of(issuer, document)
         record = _record(services, session, issuer)
-        plan_claim(read_sheet(services, issuer, document, record), place, document, record, rights, services.outbox, actor)
+        plan(read_sheet(services, issuer, document, record), place, document, record, rights, services.outbox, actor)
         alive = send(services, session, issuer, document, place, again="again" in request.form)
         if not alive and not wants_json():
             raise SessionLost("smart.expired", "The EHR's permission ended while writing. What isn't through is kept.", "Open Marginalia again from the chart.")

@@ -46,6 +46,8 @@ class Act(StrEnum):
     MESSAGE = "message"  # a query or an answer to one
     CLAIM = "claim"  # a claim's draft
     WITHDRAW = "withdraw"  # a draft whose place another takes: entered in error
+    CHARGE = "charge"  # the draft of one charge
+    UNCHARGE = "uncharge"  # a charge of what doesn't stand any more: entered in error
 
 
 @dataclass(frozen=True, slots=True)

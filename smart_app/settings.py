@@ -30,6 +30,7 @@ WRITE_SCOPES = (
     "patient/Task.c",
     "patient/QuestionnaireResponse.c",
     "patient/Claim.cu",
+    "patient/ChargeItem.cu",
 )
 
 
@@ -50,8 +51,8 @@ class Issuer:
 
     `frame_ancestors` are the origins that may show the app in a frame. `coders`, `cdi` and `auditors` are the fhirUser
     references ("Practitioner/7") of those roles; everyone else is a clinician. `writes` are the resource types that the EHR
-    takes ("Condition", "Provenance", "Communication" or "Task" for queries, "QuestionnaireResponse" for answers, "Claim" for
-    drafts); `chart_url` is where the EHR opens a patient's chart, with
+    takes ("Condition", "Provenance", "Communication" or "Task" for queries, "QuestionnaireResponse" for answers, "Claim" and
+    "ChargeItem" for drafts); `chart_url` is where the EHR opens a patient's chart, with
     {patient} and {encounter} in it. `pilot_owners` see the figures of the pilot; `second_share` of the finished encounters, 0 to 1,
     goes to a second coder; `straight_through` are the customer's own rules from the file of that name.
     """

@@ -6,10 +6,12 @@ Pure: what was decided goes in, what the person sees, writes and exports comes o
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cds_service.review.codeset import ICD10CM, CodeSet
+from fhir_mappers.charges import is_charged
 from fhir_mappers.record import EncounterRecord
 from smart_app.arrangement import POA, Arrangement
 from smart_app.charts import Document
@@ -47,6 +49,7 @@ class Entry:
     item: Item | None  # where it stands in the outbox
     in_chart: str | None  # "Condition/1": the visit's list has it without us
     warning: str
+    units: int | None = None  # of a drug or supply
 
     @property
     def state(self) -> str:
@@ -114,6 +117,34 @@ class ClaimDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class Charges:
+    """The drafts of charges: which the EHR has or is to get, which are missing, and which are of something that doesn't stand any more."""
+
+    kept: tuple[Item, ...]
+    missing: tuple[Entry, ...]
+    surplus: tuple[Item, ...]
+    taken_back: tuple[str, ...]  # codes
+
+    def past(self, code: str) -> int:
+        """Return how often the charge of a code was taken back before it is made again."""
+        return self.taken_back.count(code)
+
+    @property
+    def todo(self) -> int:
+        """How many are to be drafted, taken back or tried again."""
+        return len(self.missing) + len(self.surplus) + sum(item.state is not State.SENT for item in self.kept)
+
+    @property
+    def words(self) -> str:
+        """Where they are, for a person."""
+        states = Counter(item.state for item in self.kept)
+        told = [f"{number} {_STATES.get(state, state)}" for state, number in states.items()]
+        told += [f"{len(self.missing)} not drafted yet"] if self.missing else []
+        told += [f"{len(self.surplus)} to take back"] if self.surplus else []
+        return f"Charges: {', '.join(told)}." if told else ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sheet:
     """The whole summary."""
 
@@ -126,6 +157,7 @@ class Sheet:
     waiting: int
     refused: int
     claim: ClaimDraft | None = None
+    charges: Charges = field(default_factory=lambda: Charges((), (), (), ()))
 
     @property
     def diagnoses(self) -> tuple[Entry, ...]:
@@ -185,6 +217,7 @@ def build_sheet(
                 item=standing_item,
                 in_chart=present.get(after),
                 warning="",
+                units=offer.get("units"),
             ),
         )
     ordered = _ordered(entries, arrangement, document)
@@ -200,6 +233,7 @@ def build_sheet(
         waiting=_waiting(items),
         refused=sum(i.state in (State.REFUSED, State.CONFLICT) for i in items if i.act is not Act.PROVENANCE),
         claim=_claim(items, ordered),
+        charges=_charges(items, ordered),
     )
 
 
@@ -207,7 +241,8 @@ def told_sheet(sheet: Sheet, *, payment: bool) -> dict[str, object]:
     """Return the summary as the page's script takes it; the claim's draft only for who sees `payment`."""
     claim = sheet.claim
     drafted = {"state": claim.item.state, "words": claim.words, "current": claim.current} if claim else {}
-    return ({"claim": drafted} if payment else {}) | {
+    charged = {"words": sheet.charges.words, "todo": sheet.charges.todo}
+    return ({"claim": drafted, "charges": charged} if payment else {}) | {
         "arrangement": sheet.arrangement.id,
         "entries": [
             {
@@ -265,6 +300,22 @@ def _claim(items: Sequence[Item], entries: Sequence[Entry]) -> ClaimDraft | None
     diagnoses = sum(e.kind == "diagnosis" for e in entries)
     same = drafted[:diagnoses] == kept[:diagnoses] and sorted(drafted[diagnoses:]) == sorted(kept[diagnoses:])
     return ClaimDraft(last, same)
+
+
+def _charges(items: Sequence[Item], entries: Sequence[Entry]) -> Charges:
+    """Return the drafts of charges as they stand against the services of the summary."""
+    made = {item.identity: item for item in items if item.act is Act.CHARGE and item.state is not State.DROPPED}
+    gone = [item for item in items if item.act is Act.UNCHARGE and item.state is State.SENT]
+    open_charges = [item for identity, item in made.items() if identity not in {item.identity for item in gone}]
+    services = [e for e in entries if e.kind != "diagnosis" and is_charged(e.system)]
+    units = {e.code: e.units or 1 for e in services}
+    kept = tuple(item for item in open_charges if units.get(item.subject) == item.body["quantity"]["value"])
+    return Charges(
+        kept,
+        tuple(e for e in services if e.code not in {item.subject for item in kept}),
+        tuple(item for item in open_charges if item not in kept),
+        tuple(item.subject for item in items if item in gone or (item.act is Act.CHARGE and item.state is State.DROPPED)),
+    )
 
 
 def _waiting(items: Sequence[Item]) -> int:

@@ -20,6 +20,8 @@ _WRITTEN = {
     Act.MESSAGE: "Message written",
     Act.CLAIM: "Claim draft written",
     Act.WITHDRAW: "Claim draft taken back",
+    Act.CHARGE: "Charge drafted",
+    Act.UNCHARGE: "Charge draft taken back",
 }
 
 

@@ -45,6 +45,8 @@ class Rights:
     answers: bool = False  # as QuestionnaireResponse
     claims: bool = False
     claim_corrections: bool = False
+    charges: bool = False
+    charge_corrections: bool = False
 
     @classmethod
     def of(cls, scopes: Scopes) -> Rights:
@@ -58,6 +60,8 @@ class Rights:
             answers=scopes.allows("QuestionnaireResponse", "c"),
             claims=scopes.allows("Claim", "c"),
             claim_corrections=scopes.allows("Claim", "u"),
+            charges=scopes.allows("ChargeItem", "c"),
+            charge_corrections=scopes.allows("ChargeItem", "u"),
         )
 
 
@@ -142,9 +146,9 @@ def deliver(outbox: Outbox, place: Place, writer: FhirWriter, messages: Messages
 
 def _send(item: Item, first: Item | None, writer: FhirWriter, messages: Messages) -> Answer:
     match item.act:
-        case Act.CREATE | Act.CLAIM:
+        case Act.CREATE | Act.CLAIM | Act.CHARGE:
             return _create(writer, item, item.body, {"identifier": f"{URN}|{item.identity}"})
-        case Act.RETRACT | Act.WITHDRAW:
+        case Act.RETRACT | Act.WITHDRAW | Act.UNCHARGE:
             return _retract(writer, item)
         case Act.PROVENANCE:
             target = first.location if first and first.location else ""

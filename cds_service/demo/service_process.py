@@ -22,7 +22,7 @@ def settings(options: dict[str, Any]) -> Settings:
         "name": NAME,
         "tenant": OPEN_CLIENT.tenant,
         "coders": [f"Practitioner/{CODER}"],
-        "writes": ["Condition", "Provenance", "Communication", "QuestionnaireResponse", "Claim"],
+        "writes": ["Condition", "Provenance", "Communication", "QuestionnaireResponse", "Claim", "ChargeItem"],
         "chart_url": f"{options['ehr_url']}/patients/{{patient}}",
     }
     return Settings(

@@ -8,7 +8,7 @@
   const entries = byId("entries");
   const arrange = byId("arrange");
   const write = byId("write");
-  const claim = byId("claim");
+  const drafts = { claim: "The claim's draft is in the EHR.", charges: "The charges' drafts are in the EHR." };
   const blank = byId("entry-template").content.firstElementChild;
   const RETRY_S = [5, 15, 45];  // how soon what the EHR didn't take is tried again, while the page is open
   let stale = false, shown = false, soon = 0, turn = 0, last = "", tries = 0, timer = 0, dragged = null, before = "";
@@ -96,10 +96,14 @@
       const notice = byId("outbox-notice");
       if (notice) notice.hidden = !answer.waiting;
     }
-    if (claim) {
-      const drafted = answer.claim || {};
+    const drafted = answer.claim || {};
+    if (byId("claim")) {
       byId("claim-state").textContent = drafted.words || "";
       byId("claim-button").disabled = !diagnoses.length || (drafted.current && drafted.state === "sent");
+    }
+    if (byId("charges")) {
+      byId("charges-state").textContent = answer.charges.words;
+      byId("charges-button").disabled = !answer.charges.todo;
     }
     if (focus) {
       const again = Array.from(entries.children).find((li) => li.dataset.code === focus[0]);
@@ -202,22 +206,27 @@
     if (write && event.target === write) { event.preventDefault(); tries = 0; send(event.submitter && event.submitter.name === "again" ? { again: "yes" } : {}); }
   });
 
-  if (claim) claim.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const problem = byId("claim-problem");
+  /* Drafts for billing: the claim, the charges */
+  for (const [name, done] of Object.entries(drafts)) {
+    const form = byId(name);
+    if (form) form.addEventListener("submit", (event) => { event.preventDefault(); draft(form, name, done); });
+  }
+
+  async function draft(form, name, done) {
+    const problem = byId(`${name}-problem`);
     problem.textContent = "";
-    byId("claim-button").disabled = true;
+    byId(`${name}-button`).disabled = true;
     try {
-      const { ok, answer } = await ask(claim, { again: "yes" });
-      if (ok) fill(answer); else { problem.textContent = `${answer.error.message} ${answer.error.remedy}`; byId("claim-button").disabled = false; return; }
-      if (answer.ended) problem.textContent = "The EHR's permission ended while writing. The draft is kept: open Marginalia again from the chart.";
-      else if (answer.claim.state === "sent") tell("The claim's draft is in the EHR.");
+      const { ok, answer } = await ask(form, { again: "yes" });
+      if (ok) fill(answer); else { problem.textContent = `${answer.error.message} ${answer.error.remedy}`; byId(`${name}-button`).disabled = false; return; }
+      if (answer.ended) problem.textContent = "The EHR's permission ended while writing. What isn't through is kept: open Marginalia again from the chart.";
+      else if (name === "claim" ? answer.claim.state === "sent" : !answer.charges.todo) tell(done);
       else problem.textContent = "The EHR didn't take the draft; nothing is lost. Try again, or download it.";
     } catch {
       problem.textContent = "The service can't be reached. Nothing is lost; try again.";
-      byId("claim-button").disabled = false;
+      byId(`${name}-button`).disabled = false;
     }
-  });
+  }
 
   /* Writing */
   async function send(more) {

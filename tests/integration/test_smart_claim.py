@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fhir.resources.R4B.chargeitem import ChargeItem
 from fhir.resources.R4B.claim import Claim
 from fhir.resources.R4B.questionnaireresponse import QuestionnaireResponse
 
+from fhir_mappers.systems import HCPCS, ICD10PCS
 from tests.integration.test_smart_page import keep
 from tests.integration.test_smart_write import Desk
 from tests.smart_ehr import Ehr
@@ -140,6 +142,56 @@ def test_where_the_ehr_takes_no_claims_the_file_stays(tmp_path: Path, ehr: Ehr) 
         body = desk.browser.get(f"{desk.url}/claim.json", timeout=20).json()
         assert body["type"]["coding"][0]["code"] == "professional"
         assert "onAdmission" not in body["diagnosis"][0]
+
+
+def test_charges_are_drafted_one_by_one_and_taken_back(tmp_path: Path, ehr: Ehr) -> None:
+    """A planned ChargeItem for each service that stands, with its units and Provenance, once; what is rejected later is taken back with If-Match."""
+    with running_service(tmp_path, ehr, issuer={"coders": [CODER], "writes": ["Provenance", "ChargeItem"]}) as stage:
+        document = keep(stage)
+        service = document["diagnoses"][0] | {"role": None, "attributes": {}, "hcc": []}
+        supply = service | {"code": "J1815", "system": HCPCS, "display": "Insulin injection, per 5 units", "units": 5}
+        visit = service | {"code": "99213", "system": "http://www.ama-assn.org/go/cpt", "display": "Office visit"}
+        by_table = service | {"code": "0DB68ZX", "system": ICD10PCS, "display": "Excision of stomach, diagnostic"}
+        kept = {"id": "with-services", "procedures": [visit, by_table], "supplies": [supply], "created": "2099-01-01T00:00:00+00:00"}
+        stage.store.keep("default", document | kept)
+        desk = Desk(stage)
+        for code in ("J1815", "99213", "0DB68ZX", "E11.22"):
+            desk.decide(code, "accept")
+        assert ehr.written("ChargeItem") == []
+        assert desk.post("charges").json()["charges"] == {"words": "Charges: 2 written.", "todo": 0}
+        made = {body["code"]["coding"][0]["code"]: body for body in ehr.written("ChargeItem")}
+        assert set(made) == {"J1815", "99213"}
+        for body in made.values():
+            ChargeItem.model_validate({k: v for k, v in body.items() if k != "meta"})
+        drug = made["J1815"]
+        assert (drug["status"], drug["quantity"], drug["context"]["reference"]) == ("planned", {"value": 5}, f"Encounter/{ENCOUNTER}")
+        assert drug["enterer"] == {"reference": CODER, "display": "Dr. Ada Testing"}
+        assert "reason" not in drug
+        assert {f"ChargeItem/{body['id']}" for body in made.values()} == {t["reference"] for p in ehr.written("Provenance") for t in p["target"]}
+        desk.post("charges")
+        assert len(ehr.written("ChargeItem")) == 2
+        desk.decide("J1815", "undo")
+        assert desk.browser.get(f"{desk.url}/summary", timeout=20).json()["charges"] == {"words": "Charges: 1 written, 1 to take back.", "todo": 1}
+        assert desk.post("charges").json()["charges"]["todo"] == 0
+        (put,) = [a for a in ehr.asked if a.method == "PUT"]
+        assert put.headers["If-Match"] == 'W/"1"'
+        assert put.body["status"] == "entered-in-error"
+        desk.decide("J1815", "accept")
+        ehr.behaviour.write_status = {"ChargeItem": 422}
+        assert desk.post("charges").json()["charges"]["words"].startswith("Charges: 1 written, 1 refused by the EHR")
+        ehr.behaviour.write_status = {}
+        assert desk.post("charges", again="yes").json()["charges"] == {"words": "Charges: 2 written.", "todo": 0}
+        assert [b["status"] for b in ehr.written("ChargeItem") if b["code"]["coding"][0]["code"] == "J1815"] == ["entered-in-error", "planned"]
+        ehr.user = CLINICIAN
+        assert Desk(stage).post("charges").status_code == 403
+
+
+def test_charges_are_off_unless_the_ehr_takes_them(stay: Stage) -> None:
+    """Configured off: no scope is asked, no button is shown, a forged request is refused."""
+    desk = Desk(stay)
+    assert "ChargeItem" not in stay.ehr.sent("/authorize")[-1].query["scope"]
+    assert 'id="charges-button"' not in desk.page.text
+    assert desk.post("charges").status_code == 403
 
 
 @pytest.mark.parametrize("message", ["Communication", "Task", ""])

@@ -117,6 +117,7 @@ class AuthorizationDesk:
                 "patient/Communication.c",
                 "patient/QuestionnaireResponse.c",
                 "patient/Claim.cu",
+                "patient/ChargeItem.cu",
                 "user/Practitioner.r",
             ],
             "capabilities": [

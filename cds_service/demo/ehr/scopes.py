@@ -9,7 +9,7 @@ _CLINICAL = re.compile(r"(?P<context>patient|user|system)/(?P<type>\*|[A-Z][A-Za
 _V1 = {"read": "rs", "write": "cud", "*": "cruds"}
 _PLAIN = frozenset({"openid", "fhirUser", "profile", "launch", "launch/patient", "launch/encounter", "online_access"})
 # What the demo's EHR lets an app write: decisions on codes, and where they come from.
-_WRITABLE = {"Condition": "cu", "Provenance": "c", "Communication": "c", "Task": "c", "QuestionnaireResponse": "c", "Claim": "cu"}
+_WRITABLE = {"Condition": "cu", "Provenance": "c", "Communication": "c", "Task": "c", "QuestionnaireResponse": "c", "Claim": "cu", "ChargeItem": "cu"}
 
 
 def granted(requested: str) -> str:
