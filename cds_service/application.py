@@ -22,6 +22,7 @@ from cds_service.config import Settings
 from cds_service.errors import ConfigurationError
 from cds_service.readings import Recent, RecentReadings
 from cds_service.repetition import written_length
+from cds_service.review.claims import LearnedDenials
 from cds_service.review.codeset import ICD10CM
 from cds_service.review.document import without_text
 from cds_service.review.knowledge import Knowledge
@@ -89,6 +90,7 @@ class Reviewer:
     knowledge: Knowledge
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     recent: RecentReadings = field(default_factory=RecentReadings)
+    learned: Mapping[str, LearnedDenials] = field(default_factory=dict)  # by tenant
 
     @classmethod
     def load(cls, *, threads: int = 2, provider: str = "auto", claim_tables: Path | None = None, data: Path | None = None) -> Reviewer:
@@ -101,8 +103,15 @@ class Reviewer:
         """
         coder = _coder(None, threads=threads, provider=provider)
         coder.read(_WARM_UP)  # the first reading sets up buffers; a user shouldn't wait for that
-        knowledge = AtHand(data).knowledge(claim_tables) if data else Knowledge.load(claim_tables)
-        return cls(extended(coder, additions(knowledge.code_sets)), knowledge)
+        hand = AtHand(data) if data else None
+        knowledge = hand.knowledge(claim_tables) if hand else Knowledge.load(claim_tables)
+        return cls(extended(coder, additions(knowledge.code_sets)), knowledge, learned=hand.denials.in_force() if hand else {})
+
+    def of(self, tenant: str) -> Reviewer:
+        """Return what reviews for a tenant: its own memory of readings, and the score of denials that its own remittances taught."""
+        learned = self.learned.get(tenant)
+        knowledge = replace(self.knowledge, learned=learned) if learned else self.knowledge
+        return replace(self, recent=self.recent.of(tenant), knowledge=knowledge)
 
     @property
     def model(self) -> ModelUsed:
@@ -171,7 +180,10 @@ class Application:
         self.settings = settings
         rules_hash()  # what answers are audited with is what was loaded, not what lies in the folder later
         self.store = store
-        self.reviewer = Reviewer(coder, knowledge, recent=RecentReadings(seconds=settings.remember_minutes * 60))
+        hand = AtHand(settings.data)
+        self.reviewer = Reviewer(
+            coder, knowledge, recent=RecentReadings(seconds=settings.remember_minutes * 60), learned=hand.denials.in_force()
+        )
         self.audit = AuditTrail(store.engine, AuditKey.load(store.engine, settings.audit_key))
         self.admission = Admission(settings.workers, settings.waiting)
         self._reviews: Recent[CodingReview] = Recent(most=_REVIEWS, seconds=settings.remember_minutes * 60)
@@ -179,7 +191,6 @@ class Application:
         self._backlog = Backlog(self._read_ahead, self.calls) if settings.remember_minutes else None
         still = threading.Event()
         self.shadow = Shadow(self._shadowed(shadow), lambda: self.calls.wait_for_none(still)) if shadow else None
-        hand = AtHand(settings.data)
         self.renewal = Renewal(lambda: hand.stamp, lambda: self._renew(AtHand(settings.data)))
 
     @classmethod
@@ -204,7 +215,8 @@ class Application:
         coder = self.reviewer.coder
         if isinstance(coder, NoteCoder):
             coder = extended(coder, additions(knowledge.code_sets))
-        self.reviewer = replace(self.reviewer, coder=coder, knowledge=knowledge, recent=RecentReadings(seconds=self.settings.remember_minutes * 60))
+        recent = RecentReadings(seconds=self.settings.remember_minutes * 60)
+        self.reviewer = replace(self.reviewer, coder=coder, knowledge=knowledge, recent=recent, learned=hand.denials.in_force())
         self._reviews = Recent(most=_REVIEWS, seconds=self.settings.remember_minutes * 60)
 
     def close(self) -> None:
@@ -268,8 +280,7 @@ class Application:
         return lambda record: replace(self.reviewer, coder=coder, recent=nothing).review(record)
 
     def _reviewer_of(self, tenant: str) -> Reviewer:
-        reviewer = self.reviewer
-        return replace(reviewer, recent=reviewer.recent.of(tenant))
+        return self.reviewer.of(tenant)
 
     def _read_ahead(self, note: Note, tenant: str, pause: Callable[[], object]) -> None:
         self._reviewer_of(tenant).read_ahead(note, pause)

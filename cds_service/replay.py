@@ -79,7 +79,7 @@ def replay(reviewer: Reviewer, provider: str, event: Mapping[str, Any], kept: Ma
     hasty = [s["source"] for s in kept["coverage"]["notesSkipped"] if s["reason"].startswith(_IN_HASTE)]
     reasons += [f"{source} was not, or not wholly, read in the time of the call." for source in hasty]
     created = datetime.fromisoformat(kept["created"])
-    again = replace(reviewer, now=lambda: created).review(record)
+    again = replace(reviewer.of(event["tenant"]), now=lambda: created).review(record)
     document = to_document(again) | {"id": kept["id"]}
     return Replayed(document_hash(document) == details["document"], document, tuple(reasons), _changed(kept, document))
 

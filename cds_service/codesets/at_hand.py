@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cds_service.codesets.library import Library, Shelf
+from cds_service.denials.shelf import DenialShelf
 from cds_service.errors import RuleError
 from cds_service.review.codeset import ICD10CM, CodeSet, CodeSets
 from cds_service.review.knowledge import Knowledge, packaged_code_sets, packaged_risk
@@ -20,7 +21,7 @@ _LARGEST = 4 * 2**20  # bytes of a rule file
 
 @dataclass(frozen=True)
 class AtHand:
-    """The data folder of an installation: `codesets/` holds the library, `payers/` one rule file a payer."""
+    """The data folder of an installation: `codesets/` holds the library, `payers/` one rule file a payer, `denials/` what remittances taught."""
 
     folder: Path
 
@@ -30,10 +31,15 @@ class AtHand:
         return Library(self.folder / "codesets", packaged_code_sets(), packaged_risk())
 
     @property
+    def denials(self) -> DenialShelf:
+        """The scores of denials, by tenant."""
+        return DenialShelf(self.folder / "denials")
+
+    @property
     def stamp(self) -> str:
         """A mark that changes with every change of the folder that counts. Cheap enough to be asked often."""
         mark = hashlib.sha256()
-        for path in (self.folder / "codesets" / "state.json", *self.payer_files()):
+        for path in (self.folder / "codesets" / "state.json", *self.payer_files(), *self.denials.files()):
             try:
                 state = path.stat()
             except OSError:

@@ -43,6 +43,9 @@ def _lines(review: CodingReview, width: int) -> Iterator[str]:
         yield from ("", "Claim checks")
         for finding in review.claim_findings:
             yield from _wrapped("  !  ", f"{', '.join(finding.codes)}: {finding.explanation} {finding.remedy} ({finding.table}, {finding.version})", width)
+    if review.denial_risk:
+        risk = review.denial_risk
+        yield from ("", *_wrapped("  %  ", f"Denied with probability {risk.probability:.0%} (usual: {risk.usual:.0%}). {risk.basis}", width))
     if review.coverage.notes_skipped or review.coverage.warnings:
         yield from ("", "Mind")
         for skipped in review.coverage.notes_skipped:

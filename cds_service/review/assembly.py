@@ -61,6 +61,7 @@ def assembled(
         not_coded=_unique((*left_out, *services.not_coded), {line.code for line in lines}),
         queries=tuple(sorted((*queries, *services.queries), key=lambda q: (q.priority, q.id))),
         claim_findings=payer.findings,
+        denial_risk=payer.risk,
         grouping=payer.grouping,
         coverage=ReviewCoverage(tuple(n.source for n in case.notes), tuple(skipped), (*_warnings(case), *services.warnings)),
         timing_ms=tuple(timing_ms),

@@ -18,7 +18,7 @@ from cds_service.review.claims import grouped, necessity_findings, service_findi
 from cds_service.review.codeset import ICD10CM, CodeSet
 from cds_service.review.codeset_gate import service_code_findings
 from cds_service.review.guidelines.drugs import intent
-from cds_service.review.model import ClaimFinding, Grouping, Meat
+from cds_service.review.model import ClaimFinding, DenialRisk, Grouping, Meat
 from cds_service.review.payer import payer_findings
 from cds_service.review.risk import support, unsupported
 from cds_service.review.sequencing import may_be_first
@@ -78,13 +78,17 @@ class PayerView:
     grouping: Grouping | None
     complications: Mapping[str, str]  # secondary diagnosis -> "CC" | "MCC"
     support: Mapping[str, tuple[Meat, ...]]  # diagnosis with a risk category -> what supports it
+    risk: DenialRisk | None = None  # learned from the organization's own remittances
 
 
 def payer_view(lines: Sequence[Line], case: Case) -> PayerView:
-    """Return the MS-DRG of a settled case, and the findings on it."""
+    """Return the MS-DRG of a settled case, the findings on it, and what they mean by the organization's own remittances."""
     grouping, complications = grouped(lines, case, case.knowledge.grouper)
     supported = support(lines, case)
-    return PayerView(case_findings(lines, supported, case), grouping, complications, supported)
+    findings = case_findings(lines, supported, case)
+    learned = case.knowledge.learned
+    risk = learned.risk((f.edit for f in findings), case.record.setting.value) if learned else None
+    return PayerView(findings, grouping, complications, supported, risk)
 
 
 def case_findings(lines: Sequence[Line], supported: Mapping[str, tuple[Meat, ...]], case: Case) -> tuple[ClaimFinding, ...]:

@@ -18,6 +18,7 @@ from cds_service.review.admission import AdmissionTable
 from cds_service.review.belonging import Belonging
 from cds_service.review.claims import ClaimTables, DenialReasons, Grouper
 from cds_service.review.claims import claim_tables as read_claim_tables
+from cds_service.review.claims.learned import LearnedDenials
 from cds_service.review.claims.msdrg import msdrg_package
 from cds_service.review.codeset import ICD10CM, CodeSet, CodeSets
 from cds_service.review.codeset_tabular import tabular
@@ -65,6 +66,7 @@ class Knowledge:
     maps: tuple[SnomedMap, ...] = ()  # SNOMED CT to ICD-10-CM, where the customer imported one
     procedures: ProcedureWords = field(default_factory=procedure_words)  # how documentation speaks of procedures
     confidence: Confidence = field(default_factory=Confidence)  # what the engine's scores are worth
+    learned: LearnedDenials | None = None  # of the tenant, where its remittances trained one
     threshold: float = DEFAULT_THRESHOLD  # least confidence of a code that is suggested
 
     @classmethod

@@ -145,6 +145,27 @@ class ClaimFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class DenialDriver:
+    """An edit that found something, and what became of this organization's claims on which it did."""
+
+    edit: str
+    claims: int
+    denied: int
+
+
+@dataclass(frozen=True, slots=True)
+class DenialRisk:
+    """How likely the claim is denied, by the organization's own remittances: for the coder only, and only where they trained it."""
+
+    probability: float
+    usual: float  # share of all claims that were denied
+    drivers: tuple[DenialDriver, ...]  # the edits that count most first
+    unknown: tuple[str, ...]  # edits that found something and were too rare in the remittances to learn from
+    basis: str  # from how many claims it was learned, and how well it tells them apart
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Meat:
     """Documentation of this encounter that a condition was monitored, evaluated, assessed or treated: for the coder only."""
 
@@ -229,6 +250,7 @@ class CodingReview:
     not_coded: tuple[NotCoded, ...] = ()
     queries: tuple[DocumentationQuery, ...] = ()
     claim_findings: tuple[ClaimFinding, ...] = ()
+    denial_risk: DenialRisk | None = None  # None where no remittances trained it
     grouping: Grouping | None = None
     coverage: ReviewCoverage = ReviewCoverage(())
     timing_ms: tuple[tuple[str, float], ...] = ()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, select, text
+from sqlalchemy import Connection, Engine, delete, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import sessionmaker
 
@@ -125,6 +125,16 @@ class ReviewStore:
         with self._reads() as session:
             row = session.scalars(query.order_by(ReviewRow.created.desc()).limit(1)).first()
             return self._document(row) if row else None
+
+    def newest(self, tenant: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the newest kept review of each encounter of a tenant, by id of the encounter."""
+        encounters = select(ReviewRow.encounter, func.max(ReviewRow.created)).where(ReviewRow.tenant == tenant, ReviewRow.encounter.is_not(None))
+        newest = encounters.group_by(ReviewRow.encounter).subquery()
+        encounter, created = newest.columns
+        query = select(ReviewRow).join(newest, (ReviewRow.encounter == encounter) & (ReviewRow.created == created)).where(ReviewRow.tenant == tenant)
+        with self._reads() as session:
+            for row in session.scalars(query.order_by(ReviewRow.encounter, ReviewRow.id).execution_options(yield_per=500)):
+                yield str(row.encounter), self._document(row)
 
     def issue_handle(self, tenant: str, review_id: str, patient: str, user: str) -> str:
         """Return a new opaque handle that opens this review for this user in this patient's chart, for a limited time."""

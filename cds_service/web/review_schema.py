@@ -160,6 +160,25 @@ _CLAIM_FINDING = _object(
     "An edit that a payer would apply, for the coder.",
 )
 
+_DENIAL_RISK = _object(
+    {
+        "probability": {"type": "number", "minimum": 0, "maximum": 1, "description": "How likely the claim is denied."},
+        "usual": {"type": "number", "minimum": 0, "maximum": 1, "description": "Share of all claims that were denied."},
+        "drivers": {
+            "type": "array",
+            "description": "Edits that found something, and what became of the organization's claims on which they did; what counts most first.",
+            "items": _object(
+                {"edit": _word("Name of the edit."), "claims": {"type": "integer"}, "denied": {"type": "integer"}}, ["edit", "claims", "denied"], "One edit."
+            ),
+        },
+        "unknown": {"type": "array", "items": {"type": "string"}, "description": "Edits that were too rare in the remittances to learn from."},
+        "basis": _word("What it was learned from, and how well it tells denied claims from others."),
+        "version": _word("Version of what was learned."),
+    },
+    ["probability", "usual", "basis", "version"],
+    "How likely the claim is denied, for the coder; only where the organization's own remittances trained it.",
+)
+
 _GROUP = _object(
     {
         "code": _word("MS-DRG."),
@@ -218,6 +237,7 @@ _REVIEW = _object(
         "notCoded": _list("NotCoded", "What was found and left out, and why."),
         "queries": _list("DocumentationQuery", "Gaps in the documentation."),
         "claimFindings": _list("ClaimFinding", "Edits, for the coder."),
+        "denialRisk": _DENIAL_RISK,
         "grouping": _GROUPING,
         "coverage": _object(
             {

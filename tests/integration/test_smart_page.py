@@ -101,12 +101,16 @@ def test_payment_is_for_coders_only(tmp_path: Path, ehr: Ehr, coders: list[str],
         document["diagnoses"][0]["rationale"].append({"rule": "risk.hcc", "text": "Counts in HCC 37.", "reference": "CMS-HCC V28"})
         finding = {"edit": "excludes1", "table": "MCE", "version": "v41", "explanation": "Leads to a denial.", "remedy": "Remove one."}
         document["claimFindings"] = [{**finding, "codes": [document["diagnoses"][0]["code"]], "severity": "critical"}]
+        driver = {"edit": "excludes1", "claims": 40, "denied": 27}
+        document["denialRisk"] = {"probability": 0.66, "usual": 0.2, "drivers": [driver], "basis": "Learned from 600 claims.", "version": "1"}
         stage.store.keep("default", document)
         page = stage.open(stage.browser())
     visible = page.text.split("<body")[1]
     assert bool(PAYMENT.search(visible)) is sees
     assert ("CMS-HCC V28 37" in visible) is sees
     assert ("Leads to a denial." in visible) is sees
+    assert ("27 of 40 claims denied" in visible and "Learned from 600 claims." in visible) is sees
+    assert ("Risk of denial" in page.text) is sees
     assert f"Dr. Ada Testing · {'coder' if sees else 'clinician'}" in visible
 
 
@@ -284,6 +288,7 @@ def test_closing_ends_the_session(stage: Stage) -> None:
     browser = stage.browser()
     page = stage.open(browser)
     closed = browser.post(f"{page.url}/close", data={"csrf": browser.csrf(page)}, timeout=10)
+    assert closed.headers["Clear-Site-Data"] == '"cache"'
     assert "The chart is closed." in closed.text
     assert browser.get(page.url, timeout=10).status_code == 401
 
