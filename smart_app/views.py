@@ -196,7 +196,9 @@ def _add_review(routes: Blueprint, services: Services) -> None:
         check_form(session)
         services.sessions.end(chart_id, services.cookie.read(request))
         tell_closed(services.engine, session, issuer)
-        return make_response(render_template("smart/closed.html"))
+        response = make_response(render_template("smart/closed.html"))
+        response.headers["Clear-Site-Data"] = '"cache"'  # the pages that a browser keeps for its back button as well
+        return response
 
 
 def _add_decisions(routes: Blueprint, services: Services) -> None:

@@ -365,9 +365,6 @@
     say("news", answer);
   }
   setInterval(look, 20000);
-  // A browser keeps the page that one leaves for its back button: it must not come back as it was, nor after the chart was closed.
-  window.addEventListener("pagehide", () => { document.body.hidden = true; });
-  window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   document.addEventListener("visibilitychange", look);
   window.addEventListener("online", look);
   document.addEventListener("marginalia:look", look);

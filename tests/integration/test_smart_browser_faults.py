@@ -105,6 +105,25 @@ def test_back_never_shows_a_chart_that_was_closed(screen: Screen) -> None:
     screen.until(lambda: "isn't open in this browser any more" in screen.one("body").text)
 
 
+@pytest.mark.parametrize("page", ["history", "worklist"])
+def test_back_never_shows_a_page_of_a_chart_that_was_closed(screen: Screen, page: str) -> None:
+    """Back button: history and work list of a closed chart can't be had again, neither from the browser's memory nor its store of pages."""
+    screen.open(1280, 800)
+    screen.accept("E11.22")
+    address = screen.driver.current_url.split("#")[0]
+    screen.driver.get(f"{address}/{page}")
+    screen.until(lambda: "E11.22" in screen.driver.page_source or PATIENT in screen.driver.page_source)
+    screen.driver.get(address)
+    screen.until(lambda: screen.js(READY))
+    screen.one(".who form button").click()
+    screen.until(lambda: not screen.all(".desk"))
+    for _ in range(2):
+        screen.driver.back()  # first the review, then the page
+        screen.until(lambda: "isn't open in this browser any more" in screen.one("body").text)
+        assert PATIENT not in screen.driver.page_source
+        assert "E11.22" not in screen.driver.page_source
+
+
 def test_two_charts_in_two_windows_never_mix(screen: Screen) -> None:
     """Wrong patient in context: a second patient's chart in another window changes neither what the first shows nor whom its decisions are about."""
     screen.open(1280, 800)
