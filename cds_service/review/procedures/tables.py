@@ -46,7 +46,8 @@ class ProcedureTable:
 
     def built(self, wanted: Wanted) -> tuple[str, ...]:
         """Return the codes whose axes are all among the values wanted, in order."""
-        return tuple(self.stem + rest for rest in self._ordered if all(w is None or rest[at] in w for at, w in enumerate(wanted)))
+        asked = [(at, w) for at, w in enumerate(wanted) if w is not None]
+        return tuple(self.stem + rest for rest in self._ordered if not asked or all(rest[at] in w for at, w in asked))
 
     def values(self, axis: Axis, wanted: Wanted) -> tuple[str, ...]:
         """Return the values that an axis takes among the codes that are wanted, in order."""
@@ -74,11 +75,12 @@ def tables_of(rows: Iterable[tuple[str, tuple[str, str, str], tuple[str, str, st
     rests: dict[str, set[str]] = {}
     for code, head, words in rows:
         stem, rest = code[:3], code[3:]
-        heads.setdefault(stem, head)
-        named = labels.setdefault(stem, ({}, {}, {}, {}))
-        for axis in Axis:
-            named[axis].setdefault(rest[axis], words[axis])
-        rests.setdefault(stem, set()).add(rest)
+        if stem not in heads:
+            heads[stem], labels[stem], rests[stem] = head, ({}, {}, {}, {}), set()
+        for named, value, word in zip(labels[stem], rest, words, strict=True):
+            if value not in named:
+                named[value] = word
+        rests[stem].add(rest)
     return {stem: ProcedureTable(stem, *head, labels[stem], frozenset(rests[stem])) for stem, head in heads.items()}
 
 
