@@ -91,7 +91,7 @@ class Settings:
     shadow_model: Path | None = None  # folder with another model's artefacts: it reads after the answers, and only counters tell how it differs
     traces_url: str = ""  # OTLP/HTTP address of a trace collector, e.g. https://collector.example.org/v1/traces; needs the extra `telemetry`
     claim_tables: Path | None = None  # folder with official files: NCCI pairs, unit limits, Medicare Coverage Database
-    smart: Mapping[str, Any] = field(default_factory=dict)  # the app: issuers, session_key, private_key, session_minutes, timeout_s, database_url, least_cell
+    smart: Mapping[str, Any] = field(default_factory=dict)  # the SMART app, see below
     open: bool = False
 
     @property

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from smart_app.services import Services
 from smart_app.settings import ClientAuth, Issuer, SmartSettings, read_settings
+from smart_app.settings_page import settings_sections
 from smart_app.views import blueprint
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from cds_service.application import Application
 
-__all__ = ["ClientAuth", "Issuer", "Services", "SmartSettings", "read_settings", "register"]
+__all__ = ["ClientAuth", "Issuer", "Services", "SmartSettings", "read_settings", "register", "settings_sections"]
 
 
 def register(app: Flask, application: Application) -> None:

@@ -57,22 +57,22 @@ class Issuer:
     goes to a second coder; `straight_through` are the customer's own rules from the file of that name.
     """
 
-    iss: str  # FHIR base URL, without a trailing slash
-    client_id: str
-    name: str = ""
-    client_secret: str | None = None
-    auth: ClientAuth = ClientAuth.PUBLIC
-    scopes: str = DEFAULT_SCOPES
-    frame_ancestors: tuple[str, ...] = ()
-    tenant: str = "default"
-    coders: frozenset[str] = frozenset()
-    cdi: frozenset[str] = frozenset()
-    auditors: frozenset[str] = frozenset()
-    writes: frozenset[str] = frozenset()
-    chart_url: str | None = None
-    pilot_owners: frozenset[str] = frozenset()
-    second_share: float = 0.0
-    straight_through: StraightThrough | None = None
+    iss: str  # FHIR base URL that comes with a launch: https, or http on this machine; a slash at its end doesn't count
+    client_id: str  # the app's id at the EHR
+    name: str = ""  # what pages call the EHR; its host unless given
+    client_secret: str | None = None  # for client_secret_basic
+    auth: ClientAuth = ClientAuth.PUBLIC  # how the app proves who it is; with a secret client_secret_basic unless given
+    scopes: str = DEFAULT_SCOPES  # asked for at a launch; those that `writes` needs are added
+    frame_ancestors: tuple[str, ...] = ()  # origins that may show the app in a frame
+    tenant: str = "default"  # whose data it is: that of the client whose cards lead here
+    coders: frozenset[str] = frozenset()  # fhirUser references ("Practitioner/7") of coders
+    cdi: frozenset[str] = frozenset()  # of CDI specialists
+    auditors: frozenset[str] = frozenset()  # of auditors, who read only; whoever is in none of the three is a clinician
+    writes: frozenset[str] = frozenset()  # resource types that the EHR takes ([guide](integration-guide.md#4-smart-app)); without it the app reads only
+    chart_url: str | None = None  # where the work list leads: an https URL with {patient} in it, and {encounter} if wanted
+    pilot_owners: frozenset[str] = frozenset()  # fhirUser references of those who see the pilot's figures
+    second_share: float = 0.0  # of the finished encounters, 0 to 1: goes to a second coder
+    straight_through: StraightThrough | None = None  # the customer's own rules, see below
 
     @property
     def asked_scopes(self) -> str:
@@ -96,12 +96,12 @@ class SmartSettings:
 
     public_url: str
     issuers: tuple[Issuer, ...]
-    session_key: str | None = None
-    private_key: Path | None = None
-    session_minutes: int = 60
-    timeout_s: float = 10.0
-    database_url: str | None = None
-    least_cell: int = LEAST_CELL
+    session_key: str | None = None  # Fernet keys that encrypt sessions at rest, the newest first; made at the start unless given
+    private_key: Path | None = None  # the app's private keys for private_key_jwt: JWK, JWK set or PEM
+    session_minutes: int = 60  # of an app session without use
+    timeout_s: float = 10.0  # of each call to the EHR
+    database_url: str | None = None  # of the app's tables; the service's unless given
+    least_cell: int = LEAST_CELL  # patients that a figure of the pilot stands for at least, 11 to 1000
 
     def issuer(self, iss: str) -> Issuer:
         """Return the registered EHR with FHIR base `iss`; raises LaunchRefused for any other."""

@@ -40,12 +40,12 @@ _LEAST, _MOST = 0.5, 12
 class Rule:
     """One rule of the customer."""
 
-    id: str
-    settings: frozenset[str]
-    least_confidence: float
-    codes: tuple[str, ...] = ()
-    never: tuple[str, ...] = ()
-    most_codes: int = _MOST
+    id: str  # what the work list shows: small letters, digits, hyphens
+    settings: frozenset[str]  # inpatient, outpatient, emergency: one or more
+    least_confidence: float  # of every suggestion, 0.5 to 1
+    codes: tuple[str, ...] = ()  # beginnings of codes, with one of which every suggestion begins; any code unless given
+    never: tuple[str, ...] = ()  # beginnings of codes that no suggestion has
+    most_codes: int = _MOST  # suggestions at most, 1 to 100
 
     def holds(self, review: ReviewFacts) -> bool:
         """Tell whether all of the rule holds for a review."""

@@ -8,7 +8,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ import requests
 
 from cds_service.config import Settings
 from cds_service.demo.stack import Stack
-from smart_app import SmartSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -71,12 +69,6 @@ def test_the_guide_lists_the_addresses_that_there_are(service: str) -> None:
     """Every address of the first table is served (a launch without parameters is refused, not unknown)."""
     for path in re.findall(r"`BASE(/[a-z0-9./-]+)`", GUIDE):
         assert requests.get(f"{service}{path}", timeout=30, allow_redirects=False).status_code != 404, path
-
-
-def test_the_reference_lists_every_setting_of_the_app() -> None:
-    """The row `smart` names what the app reads (all other rows are written from the code)."""
-    row = next(line for line in (ROOT / "docs" / "configuration.md").read_text().splitlines() if line.startswith("| `smart` |"))
-    assert {f.name for f in fields(SmartSettings)} - {"public_url"} <= set(re.findall(r"[a-z_]+", row))
 
 
 def test_the_example_settings_are_good(tmp_path: Path) -> None:
