@@ -166,7 +166,7 @@ def main() -> None:
 @data_option
 def freeze(data: Path) -> None:
     """Write gold/splits.json by its rule; it may grow, and is refused if a note would leave or change its split."""
-    fresh = {source: split_rule(eligible(source, data)) for source in SOURCES}
+    fresh = {source: split_rule(source, eligible(source, data)) for source in SOURCES}
     path = GOLD / "splits.json"
     moved = [i for source, ids in splits().items() for i, split in ids.items() if fresh[source].get(i) != split] if path.exists() else []
     if moved:

@@ -11,7 +11,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ GOLD = Path(__file__).parent / "gold"
 SOURCES = ("aci_bench", "mtsamples", "own")
 _SHARE = 0.126  # of each source's notes, for test and again for dev: 60 and 60 in all
 _LEAST_WORDS, _MOST_WORDS = 80, 1200  # of dictated reports
-_DRAWN = 240  # notes of a source that test and dev are drawn from; what was added behind them is train
-_OWN = 70
+_DRAWN = {"aci_bench": 240, "mtsamples": 240, "own": 70}  # notes that test and dev are drawn from at most; what was added behind them is train
+_OWN = 110
 _SHINGLE = 5
 _TWINS = 0.4  # Jaccard of word shingles above which two reports are one
 
@@ -101,15 +101,21 @@ def eligible(source: str, data: Path) -> list[str]:
             out = twins(texts)
             texts = {k: v for k, v in texts.items() if k not in out}
         ids = list(texts)
-    return sorted(ids, key=lambda i: hashlib.sha256(f"{source}:{i}".encode()).hexdigest())
+    return in_order(source, ids)
 
 
-def split_rule(ids: list[str]) -> dict[str, str]:
-    """Return the split of each id, given in hash order: the first are test, the next dev, the rest train.
+def in_order(source: str, ids: Iterable[str]) -> list[str]:
+    """Return the ids in the order of their hash; own notes written later stand behind the first 70, in their own hash order."""
+    last_drawn = f"own{_DRAWN['own']:03d}"
+    return sorted(ids, key=lambda i: (source == "own" and i > last_drawn, hashlib.sha256(f"{source}:{i}".encode()).hexdigest()))
 
-    A source may grow behind its first 240 notes without moving any of them: the shares are of those alone.
+
+def split_rule(source: str, ids: list[str]) -> dict[str, str]:
+    """Return the split of each id, given in the order of `in_order`: the first are test, the next dev, the rest train.
+
+    A source may grow behind its drawn notes (240, own 70) without moving any of them: the shares are of those alone.
     """
-    size = round(_SHARE * min(len(ids), _DRAWN))
+    size = round(_SHARE * min(len(ids), _DRAWN[source]))
     return {identifier: "test" if at < size else "dev" if at < 2 * size else "train" for at, identifier in enumerate(ids)}
 
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import pytest
 
-from onnx_models.evaluation.notes import GOLD, SOURCES, gold_notes, split_rule, splits, twins
+from onnx_models.evaluation.notes import GOLD, SOURCES, gold_notes, in_order, split_rule, splits, twins
 from onnx_models.evaluation.phrases import FOLDER, errors, read
 from onnx_models.training.examples import for_ranker
 from onnx_models.training.terms import TabularList
@@ -40,19 +40,30 @@ def test_an_eighth_of_the_training_phrases_is_kept_from_the_encoder() -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_splits_of_notes_obey_their_rule(source: str) -> None:
-    """In the order of their hash the first 12.6 % (of 240 at most) are test, the next dev, the rest train."""
+    """In the order of their hash the first 12.6 % (of 240 at most, of 70 own notes) are test, the next dev, the rest train."""
     own = splits()[source]
-    ordered = sorted(own, key=lambda i: sha256(f"{source}:{i}".encode()).hexdigest())
-    assert list(own) == ordered
-    assert own == split_rule(ordered)
+    drawn = [i for i in own if source != "own" or int(i.removeprefix("own")) <= 70]
+    ordered = sorted(drawn, key=lambda i: sha256(f"{source}:{i}".encode()).hexdigest())
+    assert list(own)[: len(ordered)] == ordered
+    assert list(own) == in_order(source, own)
+    assert own == split_rule(source, list(own))
 
 
 def test_notes_added_behind_the_drawn_ones_are_train() -> None:
     """Growth of a source moves no note: the first 240 keep their split, and whatever follows is train."""
     ordered = list(splits()["mtsamples"])
-    before, after = split_rule(ordered[:240]), split_rule(ordered)
+    before, after = split_rule("mtsamples", ordered[:240]), split_rule("mtsamples", ordered)
     assert len(after) > len(before)
     assert all(after[i] == before.get(i, "train") for i in ordered)
+
+
+def test_own_notes_written_later_are_train() -> None:
+    """Test and dev come from the first 70 own notes alone, as they were frozen before the others were written."""
+    own = splits()["own"]
+    first = {i: split for i, split in own.items() if int(i.removeprefix("own")) <= 70}
+    assert first == split_rule("own", in_order("own", first))
+    assert Counter(first.values()) == {"train": 52, "dev": 9, "test": 9}
+    assert {split for i, split in own.items() if i not in first} == {"train"}
 
 
 def test_sixty_notes_each_for_dev_and_test() -> None:
