@@ -6,7 +6,7 @@ Manual, chapters 22 and 23.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,9 @@ class DenialReasons:
     def __init__(self, table: Mapping[str, Any]) -> None:
         """Take a table as parsed from TOML: [edit] code, denial. Raises KeyError where a field is missing."""
         self._reasons = {edit: (str(entry["code"]), str(entry["denial"])) for edit, entry in table.items()}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._reasons)
 
     def __contains__(self, edit: str) -> bool:
         return edit in self._reasons

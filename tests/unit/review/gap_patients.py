@@ -62,7 +62,7 @@ class Invented:
             (self.report if condition.reports else self.sentences).append((f"{words}.", {words: self._leaf(condition.codes[0])}))
         elif isinstance(condition, Contradicted):
             words = self.name()
-            code = self._leaf("E03.9")
+            code = self._leaf("E03.9" if "E03.9".startswith(condition.codes) else condition.codes[0])
             self.sentences.append((f"{words}.", {words: code}))
             self.second.append((f"No {words}.", {words: code}))
         elif isinstance(condition, Said):

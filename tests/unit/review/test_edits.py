@@ -54,6 +54,42 @@ def test_a_claim_in_order_has_no_finding(knowledge: Knowledge, claim: tuple[str,
     assert _edits(knowledge, *claim) == []
 
 
+INPATIENT = {"setting": Setting.INPATIENT}
+PAIRS = {  # edit: a claim on which it finds something, and one alike on which it doesn't
+    "code.invalid": ((("Q99.99",), {}), (("Q99.9",), {})),
+    "code.incomplete": ((("E11.6",), {}), (("E11.69",), {})),
+    "code.seventh-character": ((("S72.001",), {}), (("S72.001A",), {})),
+    "code.duplicate": ((("I10", "I10"), {}), (("I10", "E78.5"), {})),
+    "excludes1": ((("E11.9", "E10.9"), {}), (("E11.9", "E78.5"), {})),
+    "principal.manifestation": ((("F02.80", "G30.9"), {}), (("G30.9", "F02.80"), {})),
+    "principal.external-cause": ((("W19.XXXA", "S93.402A"), {}), (("S93.402A", "W19.XXXA"), {})),
+    "principal.unacceptable": ((("Z00.00",), INPATIENT), (("Z00.00",), {})),
+    "principal.never-first": ((("Z79.4", "E11.9"), {}), (("E11.9", "Z79.4"), {})),
+    "principal.needs-secondary": ((("Z51.89",), INPATIENT), (("Z51.89", "I10"), INPATIENT)),
+    "first-listed.only": ((("I10", "Z00.00"), {}), (("Z00.00", "I10"), {})),
+    "laterality.unspecified": ((("M25.569",), {}), (("M25.562",), {})),
+    "age.conflict": ((("O24.410",), {}), (("O24.410",), {"patient": Patient("p", date(1996, 5, 1), "female")})),
+    "sex.conflict": ((("N40.0",), {"on": date(2024, 9, 30)}), (("N40.0",), {"on": date(2024, 10, 1)})),
+}
+OF_THE_RECORD = {  # with a case that fires and a near miss in test_claims.py, test_supplies.py, test_admission.py and below
+    "admission.missing", "coverage.excluded", "coverage.not-listed", "hcc.no-support", "mue.units", "ncci.pair", "order.indication-invalid",
+    "order.no-indication",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", sorted(PAIRS))
+def test_an_edit_has_a_near_miss(knowledge: Knowledge, edit: str) -> None:
+    """Each edit of a claim: one that it stops, and one alike that it lets pass."""
+    (stopped, how), (passed, alike) = PAIRS[edit]
+    assert edit in [e for e, _ in _edits(knowledge, *stopped, **how)]
+    assert edit not in [e for e, _ in _edits(knowledge, *passed, **alike)]
+
+
+def test_every_edit_has_both(knowledge: Knowledge) -> None:
+    """No edit without a case that fires and a near miss."""
+    assert set(knowledge.denials) == {*PAIRS, *OF_THE_RECORD}
+
+
 def test_a_circumstance_may_be_first_for_an_outpatient_but_not_principal(knowledge: Knowledge) -> None:
     """MCE, unacceptable principal diagnosis: for inpatient claims."""
     assert _edits(knowledge, "Z00.00") == []

@@ -13,10 +13,11 @@ from cds_service.review.rules import Phase, RuleBook, rule
 from fhir_mappers.record import Setting
 from tests.unit.review.chapter_cases import CHAPTER_CASES
 from tests.unit.review.detail_cases import DETAIL_CASES
+from tests.unit.review.linked_cases import LINKED_CASES
 from tests.unit.review.rule_cases import CASES as GENERAL_CASES
 from tests.unit.review.rule_cases import RuleCase
 
-CASES = (*GENERAL_CASES, *CHAPTER_CASES, *DETAIL_CASES)
+CASES = (*GENERAL_CASES, *CHAPTER_CASES, *DETAIL_CASES, *LINKED_CASES)
 TWO_NOTES = {"guideline.II.H.later", "guideline.II.H.discharge"}  # tested in test_notes.py
 
 
