@@ -13,6 +13,7 @@ from typing import Any
 
 from cds_service.hooks.words import how_sure, section_words
 from fhir_mappers.record import Note
+from smart_app.alternatives import telling_words
 from smart_app.cards import CardTold, last_word
 from smart_app.charts import Chart, age, evidences
 from smart_app.decisions import Decision
@@ -394,7 +395,11 @@ def _code(
         quotes=marks.quotes(item["evidence"], anchor, code),
         rules=tuple(r for r in rationale if not r["rule"].startswith("model.")),
         seen=tuple(r for r in rationale if r["rule"].startswith("model.")),
-        alternatives=tuple({**a, "percent": round(a["confidence"] * 100)} for a in item.get("alternatives", ()) if role.may_read(a["why"])),
+        alternatives=tuple(
+            {**a, "percent": round(a["confidence"] * 100), "telling": telling_words(item["display"], a["display"])}
+            for a in item.get("alternatives", ())
+            if role.may_read(a["why"])
+        ),
         attributes=tuple((_ATTRIBUTES.get(name, name), str(value)) for name, value in attributes.items()),
         hcc=tuple(item.get("hcc", ())) if role.sees_payment else (),
         decision=standing.get(code),

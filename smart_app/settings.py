@@ -18,7 +18,8 @@ DEFAULT_SCOPES = (
     "openid fhirUser patient/Patient.rs patient/Encounter.rs patient/DocumentReference.rs patient/Binary.r "
     "patient/Composition.rs patient/DiagnosticReport.rs patient/ClinicalImpression.rs patient/Condition.rs "
     "patient/Observation.rs patient/MedicationRequest.rs patient/MedicationStatement.rs patient/AllergyIntolerance.rs "
-    "patient/MedicationAdministration.rs patient/Procedure.rs patient/ServiceRequest.rs patient/Device.rs patient/Coverage.rs user/Practitioner.r"
+    "patient/MedicationAdministration.rs patient/Procedure.rs patient/ServiceRequest.rs patient/DeviceRequest.rs patient/Device.rs "
+    "patient/Coverage.rs user/Practitioner.r"
 )
 
 

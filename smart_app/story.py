@@ -35,6 +35,7 @@ class Line:
     subject: str  # code or query
     what: str
     ground: str = ""  # model, rules and release that it stands on
+    resource: str = ""  # of the chart
 
 
 def read_story(services: Services, place: Place) -> tuple[Line, ...]:
@@ -64,7 +65,7 @@ def _decided(d: Decision, ground: Ground | None) -> Line:
     }
     stands = ""
     if ground:
-        sure = f"{ground.confidence:.0%}, " if ground.confidence is not None else ""
+        sure = f"{ground.confidence:.0%}, ".replace("%", " %") if ground.confidence is not None else ""
         rules = ", ".join(ground.rules) or "no suggestion"
         stands = f"{sure}{rules}; Marginalia {ground.release}, model {ground.model_sha256[:12]}"
         if ground.basis:
@@ -89,7 +90,7 @@ def _asked(step: QueryStep) -> Line:
 
 def _sent(item: Item) -> Line:
     words = _WRITTEN[item.act] if item.state is State.SENT else f"Not written. {item.problem or ''}"
-    return Line(item.settled or item.at, item.name or item.user, "", item.subject, f"{words}{f' ({item.location})' if item.location else ''}")
+    return Line(item.settled or item.at, item.name or item.user, "", item.subject, words, resource=item.location or "")
 
 
 def _indicators(poa: object) -> str:

@@ -23,8 +23,8 @@ from sqlalchemy import event
 from cds_service.review.knowledge import icd10cm_2026
 from cds_service.store import ReviewStore
 from smart_app.decisions import REASONS, Action
+from smart_app.pilot.example import Pilot
 from tests.smart_ehr import Ehr
-from tests.smart_pilot import Pilot
 from tests.smart_stage import Browser, Stage, running_ehr, running_service
 
 CODES = 400  # different codes, a few of them frequent

@@ -131,7 +131,7 @@ class Bench:
             first.append(one[1])
             server.append((self.server.busy_s() - busy) * 1000)
         shown = self.driver.execute_script("return [document.querySelectorAll('.card.code').length, document.querySelectorAll('.words').length]")
-        self.figures.append(Figure(f"page ready, {label}", ready, PAGE_MS if words == SIZES[0] else None, f"{shown[0]} codes, {shown[1]} highlights"))
+        self.figures.append(Figure(f"page ready, {label}", ready, PAGE_MS, f"{shown[0]} codes, {shown[1]} highlights"))
         self.figures.append(Figure(f"  of it until the first byte, {label}", first, note="the chart is read from the EHR anew", processor=server))
         drawn = self._drawn()
         times = self.driver.execute_async_script(LIGHT, 30)

@@ -29,6 +29,8 @@ Open {url} and try:
   3. Dorothea Fictiva     press Discharge: questions come before the stay is closed.
   4. Edgar Mockridge      sign the oxygen order: a card says what is wrong with its indication.
   5. "Request and response" under the cards shows the JSON of each call and its milliseconds.
+  6. Sign in as the coder (top right) and press Open Marginalia: decide, put in order, write to the chart, draft the claim, finish. Work list and the
+     figures of a pilot (invented, of two months) are at the top; the second coder reads a finished encounter again, the auditor reads all.
 
 All patients are synthetic. Everything is removed when the demo stops. Stop it with Ctrl+C.
 """

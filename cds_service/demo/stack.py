@@ -13,6 +13,7 @@ from typing import Self
 
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from cds_service.config import OPEN_CLIENT
 from cds_service.demo.child import Child, free_port
 from cds_service.demo.ehr import Site, create_ehr
 from cds_service.demo.errors import DemoError
@@ -38,6 +39,8 @@ class Stack:
         # Removed in `stop`, after the process that writes into it.
         self._folder = tempfile.TemporaryDirectory(prefix="marginalia-demo-", ignore_cleanup_errors=True)
         self._service = Child("The service", "cds_service.demo.service_process", Path(self._folder.name, "service.log"))
+        # Not imported: the service knows nothing of the app.
+        self._example = Child("The example of a pilot", "smart_app.pilot.example", Path(self._folder.name, "example.log"))
         self._ehr: BaseWSGIServer | None = None
 
     def __enter__(self) -> Self:
@@ -59,6 +62,7 @@ class Stack:
             self._ehr.shutdown()
             self._ehr.server_close()
             self._ehr = None
+        self._example.stop()
         self._service.stop()
         self._fhir.stop()
         self._folder.cleanup()
@@ -66,13 +70,16 @@ class Stack:
     def _start(self) -> None:
         self._ehr = self._serve_ehr()  # first: a taken port is told at once
         # The two children start side by side: one loads a model while the other takes in the patients.
-        self._service.start({"port": self._service_port, "ehr_url": self.site.ehr_url, "fhir_url": self.site.fhir_url, "folder": self._folder.name})
+        database = {"database_url": f"sqlite:///{self._folder.name}/marginalia.sqlite"}
+        parts = {"port": self._service_port, "ehr_url": self.site.ehr_url, "fhir_url": self.site.fhir_url, "folder": self._folder.name}
+        self._service.start(parts | database)
         self._fhir.start()
         began = time.monotonic()
         self._fhir.wait()
         count = self._fhir.load()
         self._progress(f"FHIR server ready with {count} resources ({time.monotonic() - began:.1f} s)")
         self._service.wait_until(f"{self.site.service_url}/readyz", _SERVICE_WITHIN_S)
+        self._example.start(database | {"tenant": OPEN_CLIENT.tenant})
         self._progress(f"Service ready ({time.monotonic() - began:.1f} s)")
 
     def _serve_ehr(self) -> BaseWSGIServer:

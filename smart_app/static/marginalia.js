@@ -3,7 +3,6 @@
 
 (() => {
   const root = document.documentElement;
-  root.classList.replace("no-js", "js");
   const all = (selector, within = document) => Array.from(within.querySelectorAll(selector));
   const byId = (id) => (id ? document.getElementById(id) : null);
   const narrow = window.matchMedia("(max-width: 56rem)");
@@ -156,6 +155,7 @@
     form.dataset.ask = what;
     form.querySelector(".form-error").textContent = "";
     if (what) {
+      if (what === "reject" && !form.querySelector(".ask-reject")) form.insertBefore(byId("why-not").content.cloneNode(true), form.querySelector(".form-error"));
       if (state.card !== card) openCard(card, { words: false });
       const field = form.querySelector(`.ask-${what} input`);
       if (field) field.focus();

@@ -104,6 +104,7 @@
     if (byId("charges")) {
       byId("charges-state").textContent = answer.charges.words;
       byId("charges-button").disabled = !answer.charges.todo;
+      byId("charges").hidden = !answer.charges.words;
     }
     if (focus) {
       const again = Array.from(entries.children).find((li) => li.dataset.code === focus[0]);

@@ -19,8 +19,8 @@ from selenium import webdriver
 from cds_service.store import ReviewStore, open_engine
 from smart_app.errors import ConfigurationError, DecisionRefused
 from smart_app.pilot.command import pilot as command
+from smart_app.pilot.example import Pilot, fill
 from tests.smart_ehr import Ehr
-from tests.smart_pilot import fill
 from tests.smart_screen import NEEDS_CHROMIUM, RULES, Screen
 from tests.smart_stage import Browser, Stage, running_ehr, running_service
 
@@ -40,7 +40,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the database of a pilot of sixty encounters, and its keys."""
     folder = tmp_path_factory.mktemp("pilot")
     store = ReviewStore(f"sqlite:///{folder / 'test.sqlite'}")
-    fill(store)
+    fill(Pilot(store))
     store.close()
     return folder
 

@@ -333,7 +333,7 @@ def test_the_history_tells_decisions_cards_and_entries_in_one_line(writing: Stag
     desk.decide("N18.31", "accept")
     desk.write()
     history = desk.browser.get(f"{desk.url}/history", timeout=20).text
-    for words in ("Accepted from the card", "Accepted", "Written to the chart (Condition/", "model 000000000000", "Marginalia 0."):
+    for words in ("Accepted from the card", "Accepted", 'Written to the chart <span class="small break">Condition/', "model 000000000000", "Marginalia 0."):
         assert words in history, words
     assert history.index("Accepted from the card") < history.index("Written to the chart")
 

@@ -9,7 +9,9 @@ CLIENT_ID = "marginalia-demo"
 CDS_CLIENT_ID = "marginalia-cds"  # subject of the tokens that go out with hook calls
 CLINICIAN = "mockwell"
 CODER = "ledger"
-USERS = (CLINICIAN, CODER)
+SECOND_CODER = "mirror"
+AUDITOR = "scruple"
+USERS = (CLINICIAN, CODER, SECOND_CODER, AUDITOR)
 
 
 @dataclass(frozen=True, slots=True)
