@@ -435,6 +435,7 @@
     a: () => state.card && state.card.matches(".code:not([data-state=accept])") && byAct("accept"),
     c: () => byAct("change"), r: () => byAct("reject"), u: () => state.card && state.card.dataset.state !== "open" && byAct("undo"),
     "+": () => { const add = document.querySelector(".add"); if (add) { show("codes"); add.open = true; add.querySelector("input[name=other]").focus(); } },
+    w: () => { show("summary"); const button = byId("write-button"); if (button) button.focus(); },  // a single key never writes
     "?": () => byId("help").showModal(),
     0: () => show("reading", { focus: true }),
     1: () => show("codes", { focus: true }), 2: () => show("queries", { focus: true }), 3: () => show("left", { focus: true }),

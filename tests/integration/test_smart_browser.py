@@ -76,6 +76,10 @@ def test_a_whole_encounter_by_keyboard(screen: Screen) -> None:
     assert screen.driver.switch_to.active_element.get_attribute("id") == "tab-queries"
     screen.press(Keys.ARROW_RIGHT)
     assert screen.driver.switch_to.active_element.get_attribute("id") == "tab-left"
+    screen.press("w")
+    assert screen.driver.switch_to.active_element.get_attribute("id") == "write-button"
+    assert screen.in_view(screen.one("#write-button"))
+    assert screen.stage.ehr.written("Condition") == []
     screen.press("?")
     assert screen.js("return document.getElementById('help').open")
     screen.press(Keys.ESCAPE)
