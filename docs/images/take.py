@@ -6,6 +6,7 @@ import base64
 import shutil
 import tempfile
 import time
+from datetime import date, timedelta
 from pathlib import Path
 
 from selenium import webdriver
@@ -18,6 +19,7 @@ from cds_service.demo.stack import Stack
 HERE = Path(__file__).parent
 PATIENT = "bertrand-sampleton"
 STAY = "dorothea-fictiva"
+OTHERS = ("bertrand-sampleton", "carmen-exampleby", "edgar-mockridge", "gus-dummond")
 CODER = "ledger"
 READ_S = 8
 SIZES = {"": (1280, 860), "-phone": (390, 844)}
@@ -65,8 +67,27 @@ def take_summary(driver: webdriver.Chrome, stack: Stack) -> None:
     driver.execute_script("document.getElementById('write-button').click()")
     shown(driver, ".entry[data-state=sent]:nth-child(5)")
     driver.execute_script("document.getElementById('toast').replaceChildren(); document.activeElement.blur()")
+    keep(driver, "summary")
+
+
+def take_lists(driver: webdriver.Chrome, stack: Stack) -> None:
+    """As the coder, open some charts, and take a picture of the work list and of the pilot's figures."""
+    for patient in OTHERS:
+        driver.get(f"{stack.site.ehr_url}/patients/{patient}/launch")
+        shown(driver, "html[data-ready='true']")
+    chart = driver.current_url.split("#")[0]
+    driver.get(f"{chart}/worklist")
+    shown(driver, ".worklist")
+    keep(driver, "worklist")
+    driver.get(f"{chart}/pilot?change={date.today() - timedelta(days=30)}")
+    shown(driver, "#by-code")
+    keep(driver, "pilot")
+
+
+def keep(driver: webdriver.Chrome, name: str) -> None:
+    """Keep a picture of the page."""
     picture = driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "webp", "quality": 82})
-    (HERE / "summary.webp").write_bytes(base64.b64decode(picture["data"]))
+    (HERE / f"{name}.webp").write_bytes(base64.b64decode(picture["data"]))
 
 
 if __name__ == "__main__":
@@ -78,5 +99,6 @@ if __name__ == "__main__":
                     take(driver, running, suffix)
                     if not suffix:
                         take_summary(driver, running)
+                        take_lists(driver, running)
                 finally:
                     driver.quit()
