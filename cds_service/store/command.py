@@ -98,6 +98,9 @@ def restore(file: Path, config: Path | None, only_look: bool) -> None:
         trail.record(Event(Kind.RESTORE, client="marginalia store restore", details={"file": file.name, "made": found.made}))
     click.echo(f"{sum(found.rows.values())} rows of {len(found.rows)} tables as of {found.made} are restored.")
     click.echo("The audit's chain is whole." if not verdict.faults else "\n".join(verdict.faults))
+    if any("audit's key" in fault for fault in verdict.faults):
+        click.echo("The rows are there. Put the audit's key of that database in place (setting 'audit_key', or the file .audit-key beside SQLite), "
+                   "and run `marginalia audit verify`.")  # fmt: skip
     if verdict.faults:
         raise SystemExit(1)
 

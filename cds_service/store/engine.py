@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
@@ -75,9 +75,18 @@ def _sqlite(url: URL) -> Engine:
             remedy = "Set 'database_url' to a place that can be written."
             raise wrong_database(f"The folder of the database can't be made ({error.strerror}).", remedy) from error
         engine = create_engine(url, pool_size=16, max_overflow=48, pool_timeout=LOCK_WAIT_MS / 1000)
+        event.listen(engine, "do_connect", _for_the_owner_only)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _for_the_owner_only(_dialect: object, _record: object, arguments: list[Any], _options: object) -> None:
+    """Make a new database file before SQLite would, for its owner only; what SQLite writes beside it follows."""
+    path = Path(str(arguments[0]))
+    if not path.exists() and path.parent.is_dir():  # not where the name is an address with options of SQLite's own
+        with suppress(OSError):  # SQLite tells it better
+            path.touch(0o600)
 
 
 def _prepare_sqlite(connection: SqliteConnection, _record: object) -> None:

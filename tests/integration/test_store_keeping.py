@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -151,6 +152,19 @@ def test_what_is_kept_is_sealed(store: ReviewStore) -> None:
         connection.execute(text("UPDATE review SET sealed = :s"), {"s": sealed[:-8] + "AAAAAAA="})
     with pytest.raises(StoreError):
         store.get("north", "north-1-1")
+
+
+def test_a_database_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    """Whatever the umask: the file, its write-ahead log and its keys hold ids of patients, so nobody else on the machine reads them."""
+    before = os.umask(0)
+    try:
+        store = ReviewStore(f"sqlite:///{tmp_path / 'new' / 'm.sqlite'}")
+        modes = {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "new").iterdir()}
+        store.close()
+    finally:
+        os.umask(before)
+    assert {"m.sqlite", "m.sqlite-wal", "m.sqlite.keys"} <= set(modes)
+    assert set(modes.values()) == {0o600}
 
 
 def test_keys_rotate_without_a_stop(store: ReviewStore, database_url: str, command: Command) -> None:
