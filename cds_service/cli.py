@@ -26,7 +26,7 @@ COMMANDS = {
     "codeset": ("cds_service.codesets.command:codeset", "Code sets: import a year's official files, see and compare releases, check codes."),
     "explain": ("cds_service.review.command:explain", "Show what is known of CODE: its notes, the rules, and the questions about it."),
     "rules": ("cds_service.review.command:rules", "The rules of the review: conventions and guidelines, documentation gaps, and payers' own."),
-    "denials": ("cds_service.denials.command:denials", "A score of denials that the organization's own remittances (835) teach, for coders."),
+    "denials": ("cds_service.denials.command:denials", "A score of denials that only the organization's own remittances (835) teach, for coders."),
     "store": ("cds_service.store.command:store", "The database: steps, backup and restore, retention, keys."),
     "erase": ("cds_service.store.command:erase", "Delete all that is kept of a patient."),
     "audit": ("cds_service.audit.command:audit", "The audit: verify its chain, export it, show events."),

@@ -23,7 +23,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group()
 def denials() -> None:
-    """Denials: a score that only the organization's own remittances (X12 835) teach. It is shown to coders, with what it was learned from.
+    """A score of denials that only the organization's own remittances (X12 835) teach. It is shown to coders, with what it was learned from.
 
     What was learned is kept in the data folder (setting `data`, MARGINALIA_DATA), apart for each tenant. A running service follows within seconds.
     """
