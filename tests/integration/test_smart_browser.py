@@ -144,6 +144,7 @@ def test_nothing_overflows(screen: Screen, width: int) -> None:
         for opener in screen.all(f"#{tab} .card:not(.open-card) .open"):
             screen.js("arguments[0].click()", opener)
         assert screen.js("return document.documentElement.scrollWidth") <= width, tab
+        assert screen.js("return document.documentElement.scrollHeight - innerHeight") <= 0, tab  # panels scroll, not the page
         assert screen.js("return [...document.querySelectorAll(`#${arguments[0]} .quote`)].every((q) => q.scrollWidth <= q.clientWidth)", tab), tab
         assert screen.js("const p = document.getElementById(arguments[0]); return p.scrollWidth - p.clientWidth", tab) <= 0, tab
 
