@@ -14,6 +14,7 @@ from cds_service.codesets.at_hand import AtHand, read_rules
 from cds_service.config import Settings
 from cds_service.errors import RuleError
 from cds_service.review.codeset import ICD10CM, CodeSet
+from cds_service.review.edits import told_edits
 from cds_service.review.gaps import faults
 from cds_service.review.knowledge import Knowledge
 from cds_service.review.payer_file import payer_rules
@@ -28,9 +29,10 @@ _DATE = click.DateTime(formats=["%Y-%m-%d"])
 @click.option("--date", "on", type=_DATE, default=None, help="Date of service; today if not given.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(code: str, on: datetime | None, as_json: bool) -> None:
-    """Show what is known of CODE: its notes, the rules that ask for it or report it, and the questions about it."""
+    """Show what is known of CODE: its notes, the rules that ask for it or report it, the questions about it, its risk category and its edits."""
     day = on.date() if on else date.today()
-    knowledge = AtHand(Settings.load().data).knowledge()
+    settings = Settings.load()
+    knowledge = AtHand(settings.data).knowledge(settings.claim_tables)
     release = knowledge.code_sets.in_force(ICD10CM, day)
     code = code.upper()
     if not release.is_valid(code):
@@ -74,6 +76,8 @@ def explanation(code: str, release: CodeSet, knowledge: Knowledge, on: date) -> 
         "rules": [f"{r.id}: {r.title} ({r.source})" for r in knowledge.rules if r.in_force(on) and _touches(code, (*r.needs, *r.yields))],
         "questions": [f"{r.id}: {r.title}" for r in knowledge.gap_rules if _touches(code, tuple(x for c in r.needs for x in getattr(c, "codes", ())))],
         "riskAdjustment": [f"{h.model}: HCC {h.category} {h.label}" for h in (risk.of(code) if risk else ())],
+        "edits": told_edits(code, knowledge.edits, release, on),
+        "coveredFor": [f"{p.id} {p.title}: {service}" for service, known in sorted(knowledge.claims.policies.items()) for p in known if code in p.covered],
         "symptomOf": sorted(f"{span.first}-{span.last}" for prefix, span in knowledge.integral if code.startswith(prefix)),
     }
 

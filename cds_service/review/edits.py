@@ -242,6 +242,27 @@ def _groups(tables: EditTables, codes: CodeSet, code: str) -> tuple[Group, ...]:
     return tuple(g for g in (*tables.ages, *tables.sex.values()) if g.holds(code, title))
 
 
+def told_edits(code: str, tables: EditTables, codes: CodeSet, on: date) -> list[str]:
+    """Return in words which edits of the tables hold for a code on a date, whatever claim it stands on."""
+    title = codes.title(code)
+    lists = (
+        ("principal.manifestation: a manifestation, never first", tables.manifestation),
+        ("principal.unacceptable: no principal diagnosis of a stay", tables.not_principal),
+        ("principal.needs-secondary: principal diagnosis only beside another", tables.needs_secondary),
+        ("first-listed.only: for the first place only, outside a stay", tables.first_listed),
+    )
+    found = [told for told, prefixes in lists if code.startswith(prefixes)]
+    if code[0] in "VWXY":
+        found.append("principal.external-cause: an external cause, never first")
+    if not may_be_first(code, codes):
+        found.append("principal.never-first: the classification wants another code before it")
+    found += [f"age.conflict: {group.name}, {group.first} to {group.last} years" for group in tables.ages if group.holds(code, title)]
+    if on <= _SEX_UNTIL:
+        found += [f"sex.conflict: {sex} patients" for sex, group in tables.sex.items() if group.holds(code, title)]
+    found += [f"{f.edit}: {f.explanation}" for f in (*_validity([code], codes), *_laterality([code], codes, tables, on))]
+    return [f"{told} ({_EDITOR}, v{tables.version})" for told in found]
+
+
 def _age(patient: Patient, on: date) -> int | None:
     born = patient.birth_date
     return on.year - born.year - ((on.month, on.day) < (born.month, born.day)) if born else None

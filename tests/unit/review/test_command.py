@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from cds_service.codesets.command import codeset
@@ -36,6 +37,24 @@ def test_a_code_is_explained() -> None:
     assert "E11.22: code to identify stage of chronic kidney disease (N18.1-N18.6)" in found["useAdditional"]
     assert any(line.startswith("guideline.I.C.4.a.with") for line in found["rules"])
     assert found["riskAdjustment"] == ["CMS-HCC Model V28, payment year 2027: HCC 37 Diabetes with Chronic Complications"]
+
+
+@pytest.mark.parametrize(
+    ("code", "edits"),
+    [
+        ("E11.22", []),
+        ("F02.80", ["principal.manifestation", "principal.never-first"]),
+        ("M25.569", ["laterality.unspecified"]),
+        ("O24.410", ["age.conflict"]),
+        ("S72.001", ["code.seventh-character"]),
+        ("W19.XXXA", ["principal.external-cause", "principal.never-first"]),
+    ],
+)
+def test_the_edits_of_a_code_are_told(code: str, edits: list[str]) -> None:
+    """Each with its table and version."""
+    told = json.loads(CliRunner().invoke(explain, [code, "--date", "2026-03-01", "--json"]).stdout)["edits"]
+    assert [line.split(":")[0] for line in told] == edits
+    assert all(line.endswith("v43.1)") for line in told)
 
 
 def test_an_unknown_code_is_wrong_use() -> None:
