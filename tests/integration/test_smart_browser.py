@@ -139,8 +139,10 @@ def test_on_a_phone_the_words_and_the_way_back(screen: Screen) -> None:
 def test_nothing_overflows(screen: Screen, width: int) -> None:
     """390 px, 1280 px at 200 % zoom (640 px) and 1280 px: every panel fits without scrolling sideways (WCAG 1.4.10)."""
     screen.open(width, 400 if width == 640 else 800, f"{'x' * 90} Essential hypertension {'y' * 90}\n{NOTE}{'z' * 400}")
+    screen.accept("E11.22", "I12.9", "N18.31")
     for tab in ("codes", "queries", "left", "record", "coverage", "summary"):
         screen.js("document.getElementById(arguments[0]).click()", f"tab-{tab}")
+        screen.settle()
         for opener in screen.all(f"#{tab} .card:not(.open-card) .open"):
             screen.js("arguments[0].click()", opener)
         assert screen.js("return document.documentElement.scrollWidth") <= width, tab
