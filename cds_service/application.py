@@ -14,12 +14,13 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
+from cds_service.asking import HeldBack, QueryEvent, held_back
 from cds_service.audit import AuditKey, AuditTrail, Event, Kind
 from cds_service.audit.inputs import basis, document_hash, inputs_of, rules_hash
 from cds_service.backlog import Backlog, Calls
 from cds_service.codesets import AtHand, Renewal, additions
 from cds_service.config import Settings
-from cds_service.errors import ConfigurationError
+from cds_service.errors import ConfigurationError, NotFoundError
 from cds_service.readings import Recent, RecentReadings
 from cds_service.repetition import written_length
 from cds_service.review.claims import LearnedDenials
@@ -59,6 +60,9 @@ _LANGUAGES = {
     "zh": "Chinese",
 }
 _WARM_UP = "Assessment: acute exacerbation of chronic obstructive pulmonary disease with uncontrolled sugars. Denies chest pain."
+
+
+StepsOnQueries = Callable[[str, str, str | None], Iterable[QueryEvent]]  # of a tenant's patient and encounter
 
 
 class Coder(Protocol):
@@ -185,6 +189,7 @@ class Application:
             coder, knowledge, recent=RecentReadings(seconds=settings.remember_minutes * 60), learned=hand.denials.in_force()
         )
         self.audit = AuditTrail(store.engine, AuditKey.load(store.engine, settings.audit_key))
+        self.steps_on_queries: StepsOnQueries = lambda _tenant, _patient, _encounter: ()  # an app that deals with queries puts its own in place
         self.admission = Admission(settings.workers, settings.waiting)
         self._reviews: Recent[CodingReview] = Recent(most=_REVIEWS, seconds=settings.remember_minutes * 60)
         self.calls = Calls()
@@ -327,6 +332,22 @@ class Application:
     def shown(self, tenant: str, document: Mapping[str, Any], *, client: str | None = None, user: str | None = None) -> None:
         """Audit that a kept review was shown to somebody."""
         self.audit.record(Event(Kind.READ, tenant, client, user, document["patient"].rsplit("/", 1)[-1], f"Review/{document['id']}"))
+
+    def held_back(self, tenant: str, review: CodingReview) -> dict[str, HeldBack]:
+        """Return which queries of a review were answered, dismissed or asked before, and are not to be put again on a card."""
+
+        def basis_then(event: QueryEvent) -> str | None:
+            if event.review not in documents:
+                try:
+                    documents[event.review] = self.store.get(tenant, event.review)
+                except NotFoundError:  # gone by the retention
+                    documents[event.review] = {}
+            return next((q.get("basis") for q in documents[event.review].get("queries", ()) if q["id"] == event.query), None)
+
+        documents: dict[str, dict[str, Any]] = {}
+        place = (tenant, review.patient, review.encounter)
+        events = [*self.store.queries_put(*place), *self.steps_on_queries(*place)]
+        return held_back(review.queries, events, now=review.created, days=self.settings.ask_again_days, basis_then=basis_then)
 
     def record_feedback(self, tenant: str, service: str, feedback: Sequence[Feedback], *, client: str | None = None) -> None:
         """Keep what became of cards, and audit it."""

@@ -83,6 +83,7 @@ class Settings:
     audit_key: str = field(default="", repr=False)  # Ed25519 seed, base64, that signs the audit's checkpoints; a file beside SQLite unless given
     retention_days: Mapping[str, int] = field(default_factory=dict)  # tenant ("default": the others) -> days; what is older is deleted. 0 or absent: kept
     handle_hours: int = 12  # how long a card's SMART link stays good
+    ask_again_days: int = 7  # how long a documentation query that was asked isn't put again on a card, unless it rests on something else now; 0: not at all
     cors_origins: tuple[str, ...] = ()  # origins whose pages may call the service
     clients: tuple[Client, ...] = ()  # who may call, see below
     private_networks: tuple[str, ...] = ()  # networks beside the public ones that the service may call, e.g. 10.20.0.0/16
@@ -183,7 +184,7 @@ def _value(name: str, value: object) -> object:
             return "".join(_secrets(name, value))
         case "retention_days":
             return _retention(value)
-        case "remember_minutes" | "waiting":
+        case "remember_minutes" | "waiting" | "ask_again_days":
             return _whole(name, value, least=0)
         case "cors_origins":
             return tuple(_origin(name, v) for v in _strings(name, value))

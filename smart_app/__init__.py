@@ -20,4 +20,6 @@ __all__ = ["ClientAuth", "Issuer", "Services", "SmartSettings", "read_settings",
 def register(app: Flask, application: Application) -> None:
     """Add the SMART app to the service's web app; raises ConfigurationError where its settings are wrong."""
     settings = read_settings(application.settings.smart, public_url=application.settings.public_url, database_url=application.settings.database_url)
-    app.register_blueprint(blueprint(Services.build(settings, application, app.extensions["marginalia.outgoing"])))
+    services = Services.build(settings, application, app.extensions["marginalia.outgoing"])
+    application.steps_on_queries = services.queries.events
+    app.register_blueprint(blueprint(services))

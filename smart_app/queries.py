@@ -12,6 +12,7 @@ from enum import StrEnum
 from sqlalchemy import Engine, String, Text, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
+from cds_service.asking import Happened, QueryEvent
 from cds_service.audit import Event, Kind, audited
 from cds_service.store import Cipher
 from smart_app.errors import DecisionConflict, DecisionRefused
@@ -27,6 +28,9 @@ class Step(StrEnum):
     ANSWER = "answer"
     CLOSE = "close"  # no longer needed, or dealt with
     REOPEN = "reopen"
+
+
+_HAPPENED = {Step.SEND: Happened.ASKED, Step.ANSWER: Happened.ANSWERED, Step.CLOSE: Happened.DISMISSED, Step.REOPEN: Happened.REOPENED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,12 @@ class QuerySteps:
 
     def _history(self, db: Session, place: Place) -> tuple[QueryStep, ...]:
         return tuple(self._step(row) for row in db.scalars(select(_Row).where(_Row.of(place)).order_by(_Row.id)))
+
+    def events(self, tenant: str, patient: str, encounter: str | None) -> list[QueryEvent]:
+        """Return what happened to the queries of an encounter, for those who would ask again; no words are unsealed."""
+        steps = select(_Row.query, _Row.step, _Row.at, _Row.review_id).where(_Row.of(Place(tenant, patient, encounter))).order_by(_Row.id)
+        with self._make() as db:
+            return [QueryEvent(query, _HAPPENED[Step(step)], at.replace(tzinfo=UTC), review) for query, step, at, review in db.execute(steps).tuples()]
 
     def open_counts(self, tenant: str) -> dict[Key, int]:
         """Return how many queries wait for an answer, by patient and encounter."""

@@ -45,6 +45,7 @@ def settings(options: dict[str, Any]) -> Settings:
         public_url=f"http://127.0.0.1:{options['port']}",
         database_url=options["database_url"],
         clients=(Client(OPEN_CLIENT.name, tenant=OPEN_CLIENT.tenant, fhir_servers=(options["ehr_url"],)),),
+        ask_again_days=0,  # a visitor opens the same chart again and again; what was answered or dismissed stays away here too
         smart={"issuers": [issuer]},
         open=True,
     )

@@ -85,6 +85,7 @@ class Card:
     indicator: Indicator = Indicator.INFO
     suggestions: tuple[Suggestion, ...] = ()
     override_reasons: tuple[OverrideReason, ...] = ()
+    queries: tuple[str, ...] = ()  # ids of the documentation queries that it puts
 
     def __post_init__(self) -> None:
         """Refuse a summary that an EHR would refuse."""

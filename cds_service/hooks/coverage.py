@@ -17,9 +17,10 @@ _NOT_OPENED = "notes"  # what the reading of resources says of documents that it
 
 
 def coverage_extension(finding: Finding) -> dict[str, Any]:
-    """Return the response's extension (S4): how many notes were read, and what was left and why. Empty where all was read."""
+    """Return the response's extension (S4): how many notes were read, what was left and why, and which queries aren't put again."""
     coverage = finding.review.coverage
-    if not coverage.notes_skipped and not coverage.warnings:
+    held = finding.asking.held.values()
+    if not (coverage.notes_skipped or coverage.warnings or held):
         return {}
     return {
         COVERAGE_EXTENSION: {
@@ -27,6 +28,7 @@ def coverage_extension(finding: Finding) -> dict[str, Any]:
             "skipped": len(coverage.notes_skipped),
             "notesSkipped": [{"source": s.source, "reason": s.reason} for s in coverage.notes_skipped[:_MOST]],
             "warnings": list(coverage.warnings),
+            "queriesHeldBack": [{"query": h.query, "reason": h.why.value, "since": h.since.isoformat()} for h in held],
         }
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from cds_service.asking import LATER
 from cds_service.hooks.card import Card, Indicator, OverrideReason, Topic, uuid_of
 from cds_service.hooks.registry import Finding
 from cds_service.hooks.words import escaped, quoted, shortened, speaks_of_payment
@@ -17,20 +18,25 @@ _INDICATORS = 4
 OVERRIDE_REASONS = (
     OverrideReason("alreadydocumented", "Already answered in the record"),
     OverrideReason("notrelevant", "Not clinically relevant"),
-    OverrideReason("later", "Will be answered later"),
+    OverrideReason(LATER, "Will be answered later"),
 )
 
 
 def gap_card(finding: Finding, queries: Sequence[DocumentationQuery] | None = None, *, indicator: Indicator = Indicator.INFO) -> Card | None:
-    """Return the card of documentation questions (of the review, unless given), by priority; None where there is none."""
+    """Return the card of documentation questions (of the review, unless given), by priority; None where there is none.
+
+    What was answered, dismissed or asked a short while ago isn't put again.
+    """
     compliant = [q for q in (finding.review.queries if queries is None else queries) if _is_compliant(q)]
-    if not compliant:
+    ranked = sorted(finding.asking.open(compliant), key=lambda q: q.priority)
+    if not ranked:
         return None
-    ranked = sorted(compliant, key=lambda q: q.priority)
     notes = {n.source: n for n in finding.record.notes}
     blocks = [_block(q, notes) for q in ranked[:MOST]]
     if len(ranked) > MOST:
         blocks.append(f"{len(ranked) - MOST} more in the full review.")
+    if quiet := len(compliant) - len(ranked):
+        blocks.append(f"Not put again: {quiet} answered, dismissed or asked before. The full review shows {'it' if quiet == 1 else 'them'}.")
     return Card(
         uuid=uuid_of(finding.review.id, Topic.GAPS),
         topic=Topic.GAPS,
@@ -38,6 +44,7 @@ def gap_card(finding: Finding, queries: Sequence[DocumentationQuery] | None = No
         detail="\n\n".join(blocks),
         indicator=indicator,
         override_reasons=OVERRIDE_REASONS,
+        queries=tuple(q.id for q in ranked[:MOST]),
     )
 
 

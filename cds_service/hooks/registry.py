@@ -7,9 +7,10 @@ service can't advertise what an EHR can't fill.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from cds_service.asking import Asking
 from cds_service.errors import ConfigurationError, UnknownServiceError
 from cds_service.hooks.card import Card
 from cds_service.hooks.request import HookRequest
@@ -23,12 +24,13 @@ SPECIFICATION_VERSION = "2.0"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a service makes its cards from. `read` is the engine, for words of the call itself."""
+    """What a service makes its cards from. `read` is the engine, for words of the call itself; `asking` tells which queries may be put."""
 
     request: HookRequest
     record: EncounterRecord
     review: CodingReview
     read: Callable[[str], NoteReading]
+    asking: Asking = field(default_factory=Asking)
 
 
 @dataclass(frozen=True, slots=True)

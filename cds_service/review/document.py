@@ -29,6 +29,8 @@ def to_document(review: CodingReview) -> Document:
         value = getattr(review, field.name)
         if field.name in ("diagnoses", "procedures", "supplies"):
             document[field.name] = [_assignment(a) for a in value]
+        elif field.name == "queries":
+            document["queries"] = [_present(q) | {"basis": q.basis} for q in value]
         elif field.name == "timing_ms":
             document["timingMs"] = dict(value)
         elif field.name == "coverage":

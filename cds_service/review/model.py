@@ -5,6 +5,7 @@ Every statement names its evidence and its rule. `cds_service.review.document` g
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -124,6 +125,15 @@ class DocumentationQuery:
     rule: str
     reference: str
     priority: int  # 1 first
+
+    @property
+    def basis(self) -> str:
+        """What the query rests on, as a short hash: the words of notes, and which tests, drugs and problems; a further value of the same test is no change.
+
+        Short, so that nobody finds words by trying: it tells one state of a chart from the next, and no more.
+        """
+        rests_on = {f"{e.section} {e.part}" if e.kind is EvidenceKind.STRUCTURED else " ".join(e.text.lower().split()) for e in self.indicators}
+        return hashlib.sha256("\n".join(sorted(rests_on)).encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True, slots=True)

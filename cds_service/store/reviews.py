@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, delete, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import sessionmaker
 
+from cds_service.asking import LATER, Happened, QueryEvent
 from cds_service.errors import NotFoundError
 from cds_service.store.cipher import Cipher, cipher_for
 from cds_service.store.engine import open_engine, writing
@@ -24,12 +25,13 @@ Also = Callable[[Connection], object]
 
 @dataclass(frozen=True, slots=True)
 class CardIssued:
-    """A card that was sent: its uuid, its topic, and which code each suggestion's uuid stands for."""
+    """A card that was sent: its uuid, its topic, which code each suggestion's uuid stands for, and which documentation queries it put."""
 
     uuid: str
     service: str
     topic: str
     suggestions: Mapping[str, str]
+    queries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ class ReviewStore:
             )
             session.flush()
             for c in cards:
-                session.add(CardRow(uuid=c.uuid, tenant=tenant, service=c.service, topic=c.topic, review_id=document["id"], suggestions=dict(c.suggestions)))
+                row = {"uuid": c.uuid, "tenant": tenant, "service": c.service, "topic": c.topic, "review_id": document["id"]}
+                session.add(CardRow(**row, suggestions=dict(c.suggestions), queries=list(c.queries) or None))
             session.flush()
             if also is not None:
                 also(session.connection())
@@ -186,6 +189,28 @@ class ReviewStore:
         with self._reads() as session:
             rows = session.scalars(select(FeedbackRow).where(FeedbackRow.tenant == tenant, FeedbackRow.card == card).order_by(FeedbackRow.id))
             return tuple(self._feedback(row) for row in rows)
+
+    def queries_put(self, tenant: str, patient: str, encounter: str | None) -> tuple[QueryEvent, ...]:
+        """Return which documentation queries cards put on an encounter (of the patient without one, where it is None), and how each was waved away."""
+        columns = (CardRow.uuid, CardRow.queries, CardRow.review_id, ReviewRow.created, FeedbackRow.outcome, FeedbackRow.reason_code, FeedbackRow.received)
+        of_encounter = ReviewRow.encounter == _bare(encounter) if encounter else ReviewRow.encounter.is_(None)
+        query = (
+            select(*columns)
+            .select_from(ReviewRow)
+            .join(CardRow, CardRow.review_id == ReviewRow.id)
+            .outerjoin(FeedbackRow, (FeedbackRow.card == CardRow.uuid) & (FeedbackRow.tenant == tenant))
+            .where(ReviewRow.tenant == tenant, ReviewRow.patient == _bare(patient), of_encounter, CardRow.queries.is_not(None))
+            .order_by(FeedbackRow.id)
+        )
+        found: list[QueryEvent] = []
+        with self._reads() as session:
+            last = {row.uuid: row for row in session.execute(query)}  # the last word on a card counts
+        for row in last.values():
+            happened = [(Happened.ASKED, row.created)]
+            if row.outcome == "overridden":
+                happened.append((Happened.ASKED if row.reason_code == LATER else Happened.DISMISSED, row.received))
+            found += [QueryEvent(name, what, at.replace(tzinfo=UTC), row.review_id) for name in row.queries for what, at in happened]
+        return tuple(found)
 
     def _document(self, row: ReviewRow) -> dict[str, Any]:
         return dict(self._cipher.unseal(row.sealed))

@@ -55,6 +55,7 @@ class CardRow(Base):
     topic: Mapped[str] = mapped_column(String(100))
     review_id: Mapped[str] = mapped_column(ForeignKey("review.id", ondelete="CASCADE"), index=True)
     suggestions: Mapped[dict[str, str]] = mapped_column(JSON)  # uuid of the suggestion -> code suggested
+    queries: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))  # ids of the documentation queries that it put
 
 
 class HandleRow(Base):

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, g, jsonify
 
 from cds_service.application import Application
+from cds_service.asking import Asking
 from cds_service.hooks import (
     Card,
     Finding,
@@ -59,7 +60,8 @@ def blueprint(application: Application, registry: Registry, metrics: Metrics) ->
         deadline = max(answer_by, time.monotonic() + _LEAST_READING_S)
         with step("review"):
             review = application.review(record, tenant=client.tenant, deadline=deadline)
-        finding = Finding(asked, application.read_through_map(record), review, application.coder.read)
+        asking = Asking(lambda: application.held_back(client.tenant, review))
+        finding = Finding(asked, application.read_through_map(record), review, application.coder.read, asking)
         cards = with_coverage(service.draw(finding), finding)
         issued = [_issued(c, service) for c in cards]
         with step("keep"):
@@ -68,6 +70,8 @@ def blueprint(application: Application, registry: Registry, metrics: Metrics) ->
         for card in cards:
             metrics.cards.labels(service.id, card.topic.value).inc()
         g.told |= {"cards": len(cards), "notesRead": len(review.coverage.notes_read), "notesSkipped": len(review.coverage.notes_skipped)}
+        if asking.held:
+            g.told["queriesHeldBack"] = len(asking.held)
         here = asked.context
         handle = application.store.issue_handle(client.tenant, review.id, here.patient_id, here.user_id) if cards else ""
         place = Place(settings.public_url, here.patient_id, here.encounter_id, review.created, handle)
@@ -86,7 +90,7 @@ def blueprint(application: Application, registry: Registry, metrics: Metrics) ->
 
 
 def _issued(card: Card, service: Service) -> CardIssued:
-    return CardIssued(card.uuid, service.id, card.topic.value, {s.uuid: s.condition.code for s in card.suggestions})
+    return CardIssued(card.uuid, service.id, card.topic.value, {s.uuid: s.condition.code for s in card.suggestions}, card.queries)
 
 
 def _response(finding: Finding, dressed_cards: list[dict[str, Any]]) -> dict[str, Any]:

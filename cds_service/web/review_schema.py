@@ -136,8 +136,9 @@ _QUERY = _object(
         "rule": _word("Rule that asks."),
         "reference": _word("Where the rule stands."),
         "priority": {"type": "integer", "minimum": 1, "description": "1 first."},
+        "basis": _word("Short hash of what the query rests on: another one where other words, tests, drugs or problems than before give rise to it."),
     },
-    ["id", "family", "title", "question", "indicators", "options", "rule", "reference", "priority"],
+    ["id", "family", "title", "question", "indicators", "options", "rule", "reference", "priority", "basis"],
     "A compliant documentation query.",
 )
 

@@ -23,7 +23,7 @@ TYPES = {
     "Attributes": Attributes,
     "HccCategory": model.HccCategory,
 }
-ADDED = {"CodeAssignment": {"source"}}  # worked out for the published form
+ADDED = {"CodeAssignment": {"source"}, "DocumentationQuery": {"basis"}}  # worked out for the published form
 
 
 def camel(name: str) -> str:
