@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
+from cds_service.asking import QueryEvent
 from cds_service.errors import EvidenceError, NotFoundError
 from cds_service.review.document import to_document, with_text, without_text
 from cds_service.review.knowledge import Knowledge
@@ -46,6 +47,9 @@ class Store(Protocol):
 
     def latest(self, tenant: str, patient: str, encounter: str | None) -> Document | None:
         """Return the newest kept review of an encounter."""
+
+    def queries_put(self, tenant: str, patient: str, encounter: str | None) -> tuple[QueryEvent, ...]:
+        """Return what happened to the queries of an encounter on cards."""
 
     def redeem(self, handle: str, tenant: str, patient: str, user: str) -> str:
         """Return the id of the review that a card's handle opens; raises NotFoundError."""

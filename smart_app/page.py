@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from cds_service.asking import Happened, QueryEvent
 from cds_service.hooks.words import how_sure, section_words
 from fhir_mappers.record import Note
 from smart_app.alternatives import telling_words
@@ -131,6 +132,12 @@ class QueryCard:
     id: str = ""  # of the query in its review; the same in a newer review
     last: QueryStep | None = None  # what became of it
     recipient: str = ""  # who wrote the words it rests on
+    card: QueryEvent | None = None  # what last happened to it on a card in the EHR
+
+    @property
+    def waved_away(self) -> bool:
+        """Whether its card was dismissed."""
+        return self.card is not None and self.card.what is Happened.DISMISSED
 
     @property
     def state(self) -> str:
@@ -237,11 +244,12 @@ def build(
     cards: tuple[CardTold, ...] = (),
     steps: Mapping[str, QueryStep] | None = None,
     asked_before: Sequence[Mapping[str, Any]] = (),
+    on_cards: Iterable[QueryEvent] = (),
 ) -> Page:
     """Return the page of a chart for a role.
 
     `standing` are decisions by code, `titles` what codes are called, `cards` what the EHR told of them, `steps` the last step on
-    each query, `asked_before` the queries with a step that this review doesn't ask any more.
+    each query, `asked_before` the queries with a step that this review doesn't ask any more, `on_cards` what happened to queries on cards.
     """
     document = chart.document
     marks = _Marks(chart)
@@ -252,7 +260,10 @@ def build(
         for at, item in enumerate(document.get(name, ()))
     )
     asked = [item for item in (*document.get("queries", ()), *asked_before) if role.may_read(item["title"], item["question"])]
-    queries = tuple(_query(at, item, marks, role, (steps or {}).get(item["id"])) for at, item in enumerate(asked))
+    last_on_card = {event.query: event for event in sorted(on_cards, key=lambda e: e.at)}
+    queries = tuple(
+        replace(_query(at, item, marks, role, (steps or {}).get(item["id"])), card=last_on_card.get(item["id"])) for at, item in enumerate(asked)
+    )
     left_out = [item for item in document.get("notCoded", ()) if role.may_read(item["reason"], item.get("rule", ""))]
     not_coded = tuple(_not_coded(at, item, marks) for at, item in enumerate(left_out))
     coverage = document.get("coverage", {})

@@ -150,6 +150,7 @@ def _add_review(routes: Blueprint, services: Services) -> None:
             cards=() if second.blind else cards_told(services.engine, place),
             steps=steps,
             asked_before=before,
+            on_cards=() if second.blind else services.reviewer.store.queries_put(place.tenant, place.patient, place.encounter),
         )
         return make_response(
             render_template(

@@ -151,6 +151,17 @@ def test_feedback_dismisses_for_good(stage: Stage) -> None:
     assert titles(fire(stage, said=f"{FOUR}, decompensated")) == ["Depression"]
 
 
+def test_the_page_tells_what_happened_on_the_card(stage: Stage) -> None:
+    """The app shows a query that isn't put again, open for an answer, and when it was put on a card or dismissed there."""
+    first = fire(stage)
+    desk = at_desk(stage, CLINICIAN)
+    assert "Put on a card in the EHR" in desk.page.text
+    feedback(stage, first)
+    page = desk.browser.get(desk.url, timeout=20).text
+    assert "Dismissed on a card in the EHR" in page
+    assert state_on_page(desk) == "open"
+
+
 def test_the_last_word_on_a_card_counts_and_later_is_no_dismissal(stage: Stage) -> None:
     """"Will be answered later" puts a query off for N days."""
     first = fire(stage)
