@@ -49,8 +49,8 @@ def cells(counts: Mapping[K, tuple[int, int]], least: int) -> dict[K, Count]:
 
 
 def gathered(patients: Mapping[K, Set[str]], least: int) -> tuple[list[K], list[K]]:
-    """Return which groups stand for themselves, the largest first, and which are put together as others so that these are no small cell."""
-    ranked = sorted(patients, key=lambda key: -len(patients[key]))
+    """Return which groups stand for themselves, the largest first, alike ones by name, and which are put together as others so that these are no small cell."""
+    ranked = sorted(patients, key=lambda key: (-len(patients[key]), str(key)))
     alone = [key for key in ranked if len(patients[key]) >= least]
     others = [key for key in ranked if len(patients[key]) < least]
     while others and alone and len(frozenset().union(*(patients[key] for key in others))) < least:
