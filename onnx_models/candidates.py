@@ -26,7 +26,8 @@ from onnx_models.spelling import Speller
 from onnx_models.telling import telling_features
 from onnx_models.wording import Overlap, Titles
 
-_NEAREST, _NEAREST_SHORT = 6, 12  # concepts a phrase of a note, and a short statement, may mean
+# Concepts that a phrase of a note, and a short statement, may mean: of those that phrases taught, and of those known by name only.
+_NEAREST, _NEAREST_SHORT = {True: 4, False: 3}, {True: 8, False: 8}
 _SHARPNESS = 20.0  # of the softmax that the encoder was trained with
 _LEAST_COSINE = 0.5  # below this the encoder's guess is worse than silence
 _LEAST_CHANCE = 0.03  # of naming something to code: of the evidence in coded notes, 98.6 % lies in phrases above it, and 77 % of all letters
@@ -213,21 +214,24 @@ def _urgency(part: Section) -> tuple[int, int]:
 def _nearest(scene: Scene, phrases: Sequence[tuple[int, int, int]], index: VectorIndex, encoder: Encoder, concepts: Concepts) -> list[Hit]:
     queries = index.project(encoder.encode([scene.phrase(b, e, i) for b, e, i in phrases]))
     width = _NEAREST_SHORT if scene.is_statement else _NEAREST
-    found = []
-    for (begin, end, line), nearest in zip(phrases, index.nearest(queries, width), strict=True):
+    hits = []
+    shelves = [index.nearest(queries, width[taught], taught=taught) for taught in (True, False)]
+    for (begin, end, line), both in zip(phrases, zip(*shelves, strict=True), strict=True):
         where = scene.place(begin, end, line)
-        best = nearest[0][1]
-        mass = sum(math.exp(_SHARPNESS * (cosine - best)) for _, cosine in nearest)
-        for rank, (row, cosine) in enumerate(nearest, 1):
-            if cosine >= _LEAST_COSINE:
-                hit = _hit(where, row, concepts[row])
-                hit.cosine, hit.rank, hit.margin, hit.share = cosine, rank, cosine - best, math.exp(_SHARPNESS * (cosine - best)) / mass
-                found.append(hit)
-    return found
+        for nearest, others in (both, both[::-1]):
+            best, rival = (found[0][1] if found else 0.0 for found in (nearest, others))
+            mass = sum(math.exp(_SHARPNESS * (cosine - best)) for _, cosine in nearest)
+            for rank, (row, cosine) in enumerate(nearest, 1):
+                if cosine >= _LEAST_COSINE:
+                    hit = _hit(where, row, concepts[row])
+                    hit.cosine, hit.rank, hit.margin, hit.share = cosine, rank, cosine - best, math.exp(_SHARPNESS * (cosine - best)) / mass
+                    hit.lead = cosine - rival
+                    hits.append(hit)
+    return hits
 
 
 def _hit(where: Place, row: int, concept: Concept) -> Hit:
-    return Hit(where, row, concept.code(where.attributes.laterality), concept.sided, concept.prior, concept.us_prior)
+    return Hit(where, row, concept.code(where.attributes.laterality), concept.sided, concept.taught, concept.prior, concept.us_prior)
 
 
 def _covering(matches: Sequence[Match]) -> set[tuple[int, int]]:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -25,11 +25,10 @@ from onnx_models.reading import Candidate, Mention, NoteReading, Reason, Section
 from onnx_models.retrieval import Concepts, VectorIndex
 from onnx_models.runtime import Encoder
 from onnx_models.spelling import Speller
-from onnx_models.style import style_of
+from onnx_models.style import Style, style_of
 from onnx_models.wording import Titles
 
 PIECES = ("encoder", "lexicon", "speller")  # that can be switched off, to see what each is worth
-CLINICAL_NOTE = 1.0  # style of a note of care; 0.0 is a published case report
 # Candidates below this probability are not worth carrying; of a short statement a person may want to see more of what it could mean.
 _KEEP, _KEEP_SHORT = 0.02, 0.002
 _EXPLAIN = 0.15  # and below this nobody asks why
@@ -55,6 +54,7 @@ class ModelInfo:
 @dataclass(frozen=True, slots=True)
 class _Analysis:
     scene: Scene
+    style: Style
     rows: list[CandidateRow]
     unread: tuple[Section, ...]
     timing: tuple[tuple[str, float], ...]
@@ -75,7 +75,7 @@ class NoteCoder:
         style: LinearModel,
         telling: LinearModel,
         speller: Speller | None,
-        ranker: Ranker | None,
+        rankers: Mapping[Style, Ranker],
         typical: Sequence[float],
     ) -> None:
         self.model = info
@@ -88,7 +88,7 @@ class NoteCoder:
         self.telling = telling
         self.speller = speller
         self._off: frozenset[str] = frozenset()
-        self._ranker = ranker
+        self._rankers = rankers
         self._typical = np.asarray(typical, np.float32)
 
     @classmethod
@@ -109,17 +109,18 @@ class NoteCoder:
             if not (folder / name).exists() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != entry["sha256"]:
                 raise ArtefactError(f"{name} is missing or isn't the file that the manifest names.", _REINSTALL)
         encoder = Encoder(folder, threads=threads, wanted=provider)
+        concepts = Concepts.load(folder / "concepts.tsv")
         return cls(
             info=ModelInfo(manifest["name"], manifest["version"], hashlib.sha256(raw).hexdigest(), encoder.provider),
-            concepts=Concepts.load(folder / "concepts.tsv"),
+            concepts=concepts,
             titles=Titles.load(folder / "titles.npz"),
             lexicon=Lexicon.load(folder / "lexicon.npz"),
-            index=VectorIndex.load(folder / "vectors.npz"),
+            index=VectorIndex.load(folder / "vectors.npz", concepts),
             encoder=encoder,
             style=LinearModel.load(folder / "style.npz"),
             telling=LinearModel.load(folder / "telling.npz"),
             speller=Speller.load(folder / "words.txt"),
-            ranker=Ranker(folder),
+            rankers={kind: Ranker(folder, kind) for kind in Style},
             typical=manifest["typical"],
         )
 
@@ -135,7 +136,7 @@ class NoteCoder:
         *,
         declared_sections: Sequence[tuple[str, int, int]] = (),
         deadline: float | None = None,
-        style: float | None = None,
+        style: Style | None = None,
         pause: Callable[[], object] | None = None,
     ) -> NoteReading:
         """Read one note.
@@ -144,7 +145,7 @@ class NoteCoder:
             text: plain text.
             declared_sections: (title, begin, end) of sections that the document itself declares.
             deadline: `time.monotonic()` seconds after which the encoder reads no further section; the lexicon reads all.
-            style: CLINICAL_NOTE, 0.0 for a published case report, or None to tell by its words.
+            style: None to tell by its words.
             pause: called between the stages and before each batch of the encoder: it may wait for more urgent work, or raise to give up.
         """
         language = language_of(text)
@@ -154,12 +155,10 @@ class NoteCoder:
         if pause:
             pause()
         began = time.perf_counter()
-        if self._ranker is None:
-            raise ArtefactError("The engine was loaded without a ranker.", "Load complete artefacts.")
-        rows = analysis.rows
-        judged = self._ranker.judge(rows)
+        rows, ranker = analysis.rows, self._rankers[analysis.style]
+        judged = ranker.judge(rows)
         explained = [i for i, p in enumerate(judged.probabilities) if p >= _EXPLAIN]
-        reasons = dict(zip(explained, self._ranker.reasons(judged, explained, self._typical), strict=True))
+        reasons = dict(zip(explained, ranker.reasons(judged, explained, self._typical), strict=True))
         least = _KEEP_SHORT if analysis.scene.is_statement else _KEEP
         kept = [(row, float(p), reasons.get(i, ())) for i, (row, p) in enumerate(zip(rows, judged.probabilities, strict=True)) if p >= least]
         mentions = _mentions(analysis.scene, kept)
@@ -172,7 +171,7 @@ class NoteCoder:
         *,
         declared_sections: Sequence[tuple[str, int, int]] = (),
         deadline: float | None = None,
-        style: float | None = None,
+        style: Style | None = None,
         pause: Callable[[], object] | None = None,
     ) -> _Analysis:
         """Return candidate rows with features and no probability: what training sees, by the code that serves."""
@@ -190,11 +189,11 @@ class NoteCoder:
         clock.append(time.perf_counter())
         worded(scene, [*hits, *near], self.titles)
         kind = style_of([t for t, _ in scene.stream], self.style) if style is None else style
-        rows = candidate_rows([*hits, *near], len(scene.stream), kind)
+        rows = candidate_rows([*hits, *near], len(scene.stream))
         clock.append(time.perf_counter())
         stages = ("segmentation", "lexicon", "encoder", "features")
         timing = tuple((name, round((b - a) * 1000, 2)) for name, a, b in zip(stages, clock, clock[1:], strict=False))
-        return _Analysis(scene, rows, unread, timing)
+        return _Analysis(scene, kind, rows, unread, timing)
 
 
 def _telling(hits: Sequence[Hit]) -> list[Hit]:
@@ -218,7 +217,7 @@ def _mentions(scene: Scene, kept: Sequence[tuple[CandidateRow, float, tuple[Reas
     for row, probability, why in kept:
         for hit in _telling(row.hits):
             key = (hit.place.begin, hit.place.end)
-            by_place.setdefault(key, (hit.place, {}))[1][row.code] = Candidate(row.code, round(probability, 4), why)
+            by_place.setdefault(key, (hit.place, {}))[1][row.code] = Candidate(row.code, round(probability, 4), why, hit.taught)
     result, most = [], _PER_STATEMENT if scene.is_statement else _PER_MENTION
     for begin, end in sorted(by_place):
         where, candidates = by_place[begin, end]

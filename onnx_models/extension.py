@@ -172,13 +172,15 @@ class ExtendedIndex(VectorIndex):
         """Return unit vectors in the space of the index: (n, d) -> (n, k)."""
         return self._base.project(vectors)
 
-    def nearest(self, queries: Vectors, k: int) -> list[list[tuple[int, float]]]:
-        """Return for each projected query its `k` nearest concepts as (row of the concept, cosine), best first."""
+    def nearest(self, queries: Vectors, k: int, *, taught: bool) -> list[list[tuple[int, float]]]:
+        """Return for each projected query the `k` nearest concepts of one shelf as (row of the concept, cosine), best first."""
+        if taught:
+            return self._base.nearest(queries, k, taught=True)
         scores = queries @ self._vectors.T
         wide = min(len(self._added), 2 * k)  # names to look at, since several may name one concept
         nearest = np.argpartition(-scores, wide - 1, axis=1)[:, :wide]
         result = []
-        for found, own, columns in zip(self._base.nearest(queries, k), scores, nearest, strict=True):
+        for found, own, columns in zip(self._base.nearest(queries, k, taught=False), scores, nearest, strict=True):
             best = dict(found)
             for at in map(int, columns):
                 row = int(self._added[at])

@@ -39,15 +39,15 @@ _GROUP_OF = {kind: group for group, kinds in _SECTIONS.items() for kind in kinds
 NAMES: tuple[str, ...] = (
     "lex_stems", "lex_share", "lex_coded_rate", "lex_us_rate", "lex_frequency", "lex_ambiguity", "lex_count", "lex_open_count", "lex_letters",
     *(f"lex_{str(s.name).lower()}" for s in _SOURCES),
-    "dense_best", "dense_rank", "dense_margin", "dense_share", "dense_count",
-    "dense_whole", "dense_whole_rank", "dense_whole_margin", "dense_whole_share",
+    "dense_best", "dense_rank", "dense_margin", "dense_share", "dense_lead", "dense_count",
+    "dense_whole", "dense_whole_rank", "dense_whole_margin", "dense_whole_share", "dense_whole_lead", "dense_taught",
     "n_asserted", "n_negated", "n_possible", "n_historical", "n_family", "n_hypothetical", "asserted_share", "first_asserted",
     *(f"sec_{g}" for g in _SECTIONS), "sec_other", "n_sections", "position_first", "position_last",
     "heading", "planned", "coverage", "story_and_assess", "chance", "chances",
     "title_in_span", "title_in_sentence", "title_in_note", "span_in_title", "all_in_title",
     "prior", "us_prior", "chapter", "is_symptom", "is_status", "code_length",
     "finer_rival", "category_rivals", "category_best", "side_given", "sided", "held_by", "disease_nearby",
-    "note_tokens", "note_candidates", "style",
+    "note_tokens", "note_candidates",
 )  # fmt: skip
 _AT = {name: i for i, name in enumerate(NAMES)}
 
@@ -96,6 +96,7 @@ class Hit:
     concept: int
     code: str
     sided: bool
+    taught: bool  # its concept, by phrases
     prior: float
     us_prior: float
     entry: Entry | None = None  # lexicon
@@ -105,8 +106,9 @@ class Hit:
     covered: bool = False  # inside a longer name
     cosine: float = 0.0  # encoder
     rank: int = 0  # 1 is nearest; 0 where the hit is the lexicon's
-    margin: float = 0.0  # cosine less the best cosine of the same phrase
-    share: float = 0.0  # of the softmax over the nearest concepts
+    margin: float = 0.0  # cosine less the best cosine of the same phrase and shelf
+    share: float = 0.0  # of the softmax over the nearest concepts of its shelf
+    lead: float = 0.0  # cosine less the best cosine of the other shelf
     overlap: Overlap = _NONE
     chance: float = 0.0  # that its phrase names something to code
 
@@ -125,13 +127,12 @@ class CandidateRow:
         return frozenset((h.place.begin, h.place.end, h.place.sentence) for h in self.hits)
 
 
-def candidate_rows(hits: Sequence[Hit], length: int, style: float) -> list[CandidateRow]:
+def candidate_rows(hits: Sequence[Hit], length: int) -> list[CandidateRow]:
     """Return a row for each code among `hits`, in order of code.
 
     Args:
         hits: all hits of the note.
         length: tokens of the note.
-        style: 1.0 for a US clinical note, 0.0 for a published case report.
     """
     by_code: dict[str, CandidateRow] = {}
     for hit in hits:
@@ -144,7 +145,6 @@ def candidate_rows(hits: Sequence[Hit], length: int, style: float) -> list[Candi
         _fill(row, last)
         row.features[_AT["note_tokens"]] = math.log1p(length)
         row.features[_AT["note_candidates"]] = math.log1p(len(by_code))
-        row.features[_AT["style"]] = style
     _relate(list(by_code.values()))
     for rows in category.values():
         strength = [r.features[_AT["lex_stems"]] + r.features[_AT["dense_best"]] for r in rows]
@@ -249,12 +249,15 @@ def _fill(row: CandidateRow, last: int) -> None:
     put("dense_rank", min((h.rank for h in near), default=9))
     put("dense_margin", max((h.margin for h in near), default=-1.0))
     put("dense_share", max((h.share for h in near), default=0.0))
+    put("dense_lead", max((h.lead for h in near), default=-1.0))
     put("dense_count", len(near))
+    put("dense_taught", float(any(h.taught for h in row.hits)))
     whole = [h for h in near if h.place.coverage >= _WHOLE]
     put("dense_whole", max((h.cosine for h in whole), default=0.0))
     put("dense_whole_rank", min((h.rank for h in whole), default=15))
     put("dense_whole_margin", max((h.margin for h in whole), default=-1.0))
     put("dense_whole_share", max((h.share for h in whole), default=0.0))
+    put("dense_whole_lead", max((h.lead for h in whole), default=-1.0))
     places = {(h.place.begin, h.place.end): h.place for h in row.hits}
     ordered = [places[k] for k in sorted(places)]
     asserted = [p for p in ordered if p.assertion.is_asserted]

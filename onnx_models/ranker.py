@@ -12,6 +12,7 @@ import numpy.typing as npt
 from onnx_models.features import GROUPS, NAMES, CandidateRow, rival_features
 from onnx_models.reading import Reason
 from onnx_models.runtime import Trees, session
+from onnx_models.style import Style
 
 _WORDS = {
     "dictionary": ("the words are a known name of this code", "the words are only a loose name of this code"),
@@ -41,9 +42,9 @@ class Judged:
 class Ranker:
     """Gradient-boosted trees in ONNX, twice: each candidate by itself, then beside the others of its note. Thread-safe."""
 
-    def __init__(self, folder: Path, *, threads: int = 1) -> None:
-        self._first = session(folder / "first.onnx", threads=threads, wanted="cpu")
-        self._final = session(folder / "ranker.onnx", threads=threads, wanted="cpu")
+    def __init__(self, folder: Path, style: Style, *, threads: int = 1) -> None:
+        self._first = session(folder / f"{style}_first.onnx", threads=threads, wanted="cpu")
+        self._final = session(folder / f"{style}_ranker.onnx", threads=threads, wanted="cpu")
 
     def judge(self, rows: Sequence[CandidateRow]) -> Judged:
         """Return calibrated probabilities of the candidates of one note, with what they were made from."""

@@ -94,6 +94,7 @@ class Candidate:
     code: str  # with dot: "E11.65"; may be a category where the words say no more
     score: float  # calibrated probability in [0, 1] that this code is right for this mention
     why: tuple[Reason, ...] = ()
+    taught: bool = True  # clinicians' phrases for it were learned from, not only its names
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ hip"): the words decide the concept, the attributes decide the side.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class Concept:
     codes: tuple[str, str, str, str]  # by SIDES; "" where the classification has none
     prior: float  # log(1 + uses in the training cases)
     us_prior: float  # log(1 + uses in charts coded by US professional coders)
+    taught: bool = False  # the encoder learned it from what clinicians write, not from its names alone
 
     def code(self, side: str | None) -> str:
         """Return the code for a side, or the code that names none."""
@@ -49,11 +51,11 @@ class Concepts:
 
     @classmethod
     def load(cls, path: Path) -> Concepts:
-        """Read the artefact: one line a concept, codes by side and the two priors, tab-separated."""
+        """Read the artefact: one line a concept, codes by side, the two priors and 1 where phrases taught it, tab-separated."""
         rows = []
         for line in path.read_text(encoding="ascii").splitlines():
-            none, right, left, both, prior, us_prior = line.split("\t")
-            rows.append(Concept((none, right, left, both), float(prior), float(us_prior)))
+            none, right, left, both, prior, us_prior, taught = line.split("\t")
+            rows.append(Concept((none, right, left, both), float(prior), float(us_prior), taught == "1"))
         return cls(tuple(rows))
 
     def __len__(self) -> int:
@@ -68,40 +70,62 @@ class Concepts:
 
 
 class VectorIndex:
-    """Search over the learned vectors of all concepts, in a lower-dimensional projection of the encoder's space."""
+    """Search over the learned vectors of all concepts, in a lower-dimensional projection of the encoder's space.
 
-    def __init__(self, arrays: dict[str, npt.NDArray[np.generic]]) -> None:
+    Concepts that phrases taught and those that only their names taught stand on two shelves: a phrase lies nearer to the former whatever it means, since
+    only they drew phrases to themselves.
+    """
+
+    def __init__(self, arrays: dict[str, npt.NDArray[np.generic]], taught: Callable[[int], bool]) -> None:
         # int8 at rest, float32 in memory: the CPU multiplies floats faster without VNNI.
         self._projection = arrays["projection"].astype(np.float32)  # (d, k)
         rows = arrays["rows"].astype(np.float32)  # (n, k)
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        # Filled up with rows that are like nothing, so that the search can work in blocks.
-        self._rows = np.concatenate([rows, np.zeros((-len(rows) % _BLOCK, rows.shape[1]), np.float32)])
-        self._leading = np.ascontiguousarray(self._rows[:, :_LEADING])
-        self._concept = arrays["concept"].astype(np.int32)  # (n,)
+        concept = arrays["concept"].astype(np.int32)  # (n,)
+        side = np.array([taught(int(row)) for row in concept], bool)
+        self._shelves = {kind: Shelf(rows[side == kind], concept[side == kind]) for kind in (True, False)}
 
     @classmethod
-    def load(cls, path: Path) -> VectorIndex:
+    def load(cls, path: Path, concepts: Concepts) -> VectorIndex:
         """Read the artefact."""
         with np.load(path) as file:
-            return cls({name: file[name] for name in file.files})
+            return cls({name: file[name] for name in file.files}, lambda row: concepts[row].taught)
 
     def __len__(self) -> int:
-        return len(self._concept)
+        return sum(map(len, self._shelves.values()))
 
     def project(self, vectors: Vectors) -> Vectors:
         """Return unit vectors in the space of the index: (n, d) -> (n, k)."""
         low = vectors @ self._projection
         return np.asarray(low / np.linalg.norm(low, axis=1, keepdims=True), np.float32)
 
+    def nearest(self, queries: Vectors, k: int, *, taught: bool) -> list[list[tuple[int, float]]]:
+        """Return for each projected query the `k` nearest concepts of one shelf as (row of the concept, cosine), best first."""
+        return self._shelves[taught].nearest(queries, k)
+
+
+class Shelf:
+    """Vectors of concepts that are searched together."""
+
+    def __init__(self, rows: Vectors, concept: npt.NDArray[np.int32]) -> None:
+        # Filled up with rows that are like nothing, so that the search can work in blocks.
+        self._rows = np.concatenate([rows, np.zeros((-len(rows) % _BLOCK, rows.shape[1]), np.float32)])
+        self._leading = np.ascontiguousarray(self._rows[:, :_LEADING])
+        self._concept = concept
+
+    def __len__(self) -> int:
+        return len(self._concept)
+
     def nearest(self, queries: Vectors, k: int) -> list[list[tuple[int, float]]]:
-        """Return for each projected query its `k` nearest concepts as (row of the concept, cosine), best first.
+        """Return for each query its `k` nearest concepts as (row of the concept, cosine), best first.
 
         The leading axes hold most of what tells concepts apart: they choose `_SHORTLIST` vectors a concept wanted, all axes put those in order.
         """
+        if not len(self):
+            return [[] for _ in queries]
         result: list[list[tuple[int, float]]] = []
-        blocks = len(self._rows) // _BLOCK
-        wide = min(blocks, _SHORTLIST * k)
+        blocks, wanted = len(self._rows) // _BLOCK, min(len(self), _SHORTLIST * k)
+        wide = min(blocks, wanted)
         for at in range(0, len(queries), 64):  # bounds the score matrix at 64 x n floats
             part = queries[at : at + 64]
             scores = (part[:, :_LEADING] @ self._leading.T).reshape(-1, blocks, _BLOCK)
@@ -110,7 +134,7 @@ class VectorIndex:
             for row, which in enumerate(chosen):
                 columns = (which[:, None] * _BLOCK + np.arange(_BLOCK)).ravel()
                 values = scores[row, which].ravel()
-                short = columns[np.argpartition(-values, wide - 1)[:wide]]
+                short = columns[np.argpartition(-values, wanted - 1)[:wanted]]
                 exact = self._rows[short] @ part[row]
                 best: dict[int, float] = {}
                 for i in np.argsort(-exact):

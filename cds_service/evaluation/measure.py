@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,14 @@ from onnx_models.training.terms import TabularList
 FORBIDDEN = frozenset({"negated", "family", "historical", "hypothetical", "ruled out", "other person"})
 
 
+class Answer(NamedTuple):
+    """A code that was given."""
+
+    confidence: float
+    right: bool
+    code: str
+
+
 @dataclass(frozen=True)
 class Measured:
     """Figures by name, and the examples that went wrong (ids and codes, never note text)."""
@@ -27,12 +36,12 @@ class Measured:
     figures: dict[str, float]
     groups: dict[str, dict[str, Score]] = field(default_factory=dict)
     wrong: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = ()  # id, missed, too many
-    answers: tuple[tuple[float, bool], ...] = ()  # confidence of each, and whether it was right
+    answers: tuple[Answer, ...] = ()
 
     @property
     def reliability(self) -> tuple[Bin, ...]:
         """Return how sure the answers were and how many were right, by ranges of confidence."""
-        return tuple(reliability(np.array([p for p, _ in self.answers]), np.array([r for _, r in self.answers]))) if self.answers else ()
+        return tuple(reliability(np.array([a.confidence for a in self.answers]), np.array([a.right for a in self.answers]))) if self.answers else ()
 
 
 def _said(answer: CodingReview) -> list[str]:
@@ -44,10 +53,15 @@ def _verbatim(answer: CodingReview, text: str) -> tuple[int, int]:
     return sum(text[e.begin : e.end] == e.text for e in spans), len(spans)
 
 
+def calibration_of(answers: Sequence[Answer]) -> float:
+    """Return how far confidences lie from the share that was right; 0 without answers."""
+    return calibration_error(np.array([a.confidence for a in answers]), np.array([a.right for a in answers])) if answers else 0.0
+
+
 def cases(product: Product, gold: Sequence[Case], tabular: TabularList, progress: Callable[[int], None] = lambda _: None) -> Measured:
     """Compare with published cases: micro F1, three-character F1, MAP, calibration; codes without 7th character."""
     said, engine, wanted, ranking = {}, {}, {}, {}
-    probability, right, verbatim, excerpts, valid, codes = [], [], 0, 0, 0, 0
+    answers, verbatim, excerpts, valid, codes = [], 0, 0, 0, 0
     for at, case in enumerate(gold):
         reading, answer = product.code(case.text)
         wanted[case.id] = {tabular.stem(c) or c for c in case.codes}
@@ -55,8 +69,7 @@ def cases(product: Product, gold: Sequence[Case], tabular: TabularList, progress
         ranked = ranked_codes(reading)
         ranking[case.id] = [c for c, _ in ranked]
         engine[case.id] = {c for c, p in ranked if product.knowledge.confidence.worth(p, len(case.text)) >= product.knowledge.threshold}
-        probability += [p for _, p in ranked]
-        right += [c in wanted[case.id] for c, _ in ranked]
+        answers += [Answer(p, c in wanted[case.id], c) for c, p in ranked]
         ok, n = _verbatim(answer, case.text)
         verbatim, excerpts = verbatim + ok, excerpts + n
         valid, codes = valid + sum(c in tabular.billable for c in _said(answer)), codes + len(_said(answer))
@@ -69,10 +82,10 @@ def cases(product: Product, gold: Sequence[Case], tabular: TabularList, progress
             "f1_of_the_engine_before_review": micro(engine, wanted).f1,
             "map": float(np.mean([average_precision(ranking[d], wanted[d]) for d in wanted])),
             "candidate_recall": sum(len(wanted[d] & set(ranking[d])) for d in wanted) / sum(map(len, wanted.values())),
-            "calibration_error": calibration_error(np.array(probability), np.array(right)),
+            "calibration_error": calibration_of(answers),
             "excerpts_verbatim": verbatim / max(1, excerpts), "codes_valid": valid / max(1, codes),
         },
-        answers=tuple(zip(probability, right, strict=True)),
+        answers=tuple(answers),
     )  # fmt: skip
 
 
@@ -80,7 +93,7 @@ def notes(product: Product, gold: Sequence[GoldNote], tabular: TabularList, prog
     """Compare with coded US notes: required codes at full length, principal, and codes taken from text that must not be coded."""
     totals: Counter[str] = Counter()
     groups: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-    wrong, probability, right = [], [], []
+    wrong, answers = [], []
     for at, note in enumerate(gold):
         _, answer = product.code(note.text, note.setting)
         said = _said(answer)
@@ -107,8 +120,7 @@ def notes(product: Product, gold: Sequence[GoldNote], tabular: TabularList, prog
         for code in extra:
             groups["chapter"][chapter(code)] += Counter(said=1, extra=1)
             groups["use of the code by US coders"][frequency(code, product.coder.concepts, tabular)] += Counter(said=1, extra=1)
-        probability += [d.confidence for d in answer.diagnoses if d.code in extra or d.code in neutral]
-        right += [d.code in neutral for d in answer.diagnoses if d.code in extra or d.code in neutral]
+        answers += [Answer(d.confidence, d.code in neutral, d.code) for d in answer.diagnoses if d.code in extra or d.code in neutral]
         wrong.append((f"{note.source}:{note.id}", tuple(missed), tuple(extra)))
         progress(at)
     score = _score(totals)
@@ -117,12 +129,12 @@ def notes(product: Product, gold: Sequence[GoldNote], tabular: TabularList, prog
             "notes": len(gold), "precision": score.precision, "recall": score.recall, "f1": score.f1,
             "category_recall": totals["category met"] / max(1, totals["required"]), "principal_right": totals["principal"] / max(1, len(gold)),
             "forbidden_codes_a_note": totals["forbidden"] / max(1, len(gold)),
-            "calibration_error": calibration_error(np.array(probability), np.array(right)) if right else 0.0,
+            "calibration_error": calibration_of(answers),
             "excerpts_verbatim": totals["verbatim"] / max(1, totals["excerpts"]),
         },
         {f"by {title}": {name: _score(c) for name, c in sorted(members.items())} for title, members in groups.items()},
         tuple(wrong),
-        tuple(zip(probability, right, strict=True)),
+        tuple(answers),
     )  # fmt: skip
 
 
@@ -136,7 +148,7 @@ def phrases(product: Product, bank: Iterable[Phrase], tabular: TabularList) -> M
     """Compare with the phrase bank: recall and precision at the threshold, recall among the first 1 and 10 candidates, traps."""
     totals: Counter[str] = Counter()
     groups: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-    wrong, probability, right = [], [], []
+    wrong, answers = [], []
     for phrase in bank:
         reading, answer = product.code(phrase.text)
         said = _said(answer)
@@ -152,8 +164,7 @@ def phrases(product: Product, bank: Iterable[Phrase], tabular: TabularList) -> M
         named = (("kind", KINDS[phrase.kind]), ("chapter", chapter(phrase.code)))
         for title, name in (*named, ("use of the code by US coders", frequency(phrase.code, product.coder.concepts, tabular))):
             groups[title][name] += counts
-        probability += [d.confidence for d in answer.diagnoses]
-        right += [d.code in accepted for d in answer.diagnoses]
+        answers += [Answer(d.confidence, d.code in accepted, d.code) for d in answer.diagnoses]
         totals["at 1"] += bool(stems & set(ranked[:1]))
         totals["at 10"] += bool(stems & set(ranked[:10]))
         if not accepted & set(said):
@@ -163,9 +174,9 @@ def phrases(product: Product, bank: Iterable[Phrase], tabular: TabularList) -> M
         {
             "phrases": totals["required"], "precision": score.precision, "recall": score.recall, "f1": score.f1, "recall_at_1": totals["at 1"] / n,
             "recall_at_10": totals["at 10"] / n, "traps": totals["traps"], "trapped": totals["trapped"] / max(1, totals["traps"]),
-            "calibration_error": calibration_error(np.array(probability), np.array(right)) if right else 0.0,
+            "calibration_error": calibration_of(answers),
         },
         {f"by {title}": {name: _score(c) for name, c in sorted(members.items())} for title, members in groups.items()},
         tuple(wrong),
-        tuple(zip(probability, right, strict=True)),
+        tuple(answers),
     )  # fmt: skip

@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-import numpy as np
-
-from cds_service.evaluation.measure import Measured
+from cds_service.evaluation.measure import Answer, Measured, calibration_of
 from cds_service.evaluation.reader import Product
 from cds_service.review.codeset import ICD10PCS
-from onnx_models.evaluation.metrics import Score, calibration_error, micro
+from onnx_models.evaluation.metrics import Score, micro
 
 _SECTIONS = {"0": "medical and surgical", "1": "obstetrics"}
 
@@ -48,7 +46,8 @@ def procedures(product: Product, gold: Sequence[GoldProcedure]) -> Measured:
     said: dict[str, set[str]] = {}
     wanted: dict[str, set[str]] = {}
     by_kind: dict[str, dict[str, tuple[set[str], set[str]]]] = defaultdict(dict)
-    probability, right, wrong, asked, verbatim, excerpts, false = [], [], [], 0, 0, 0, 0
+    wrong, asked, verbatim, excerpts, false = [], 0, 0, 0, 0
+    answers: list[Answer] = []
     for one in gold:
         _, answer = product.code(one.text, "inpatient")
         said[one.id], wanted[one.id] = {p.code for p in answer.procedures}, set(one.codes)
@@ -57,8 +56,7 @@ def procedures(product: Product, gold: Sequence[GoldProcedure]) -> Measured:
         asked += one.open is not None and any(q.rule == "procedure.open" for q in answer.queries) and not answer.procedures
         false += not one.codes and one.open is None and bool(answer.procedures)
         for found in answer.procedures:
-            probability.append(found.confidence)
-            right.append(found.code in one.codes)
+            answers.append(Answer(found.confidence, found.code in one.codes, found.code))
             spans = [e for e in found.evidence if e.begin is not None]
             excerpts += len(spans)
             verbatim += sum(one.text[e.begin : e.end] == e.text for e in spans)
@@ -74,10 +72,10 @@ def procedures(product: Product, gold: Sequence[GoldProcedure]) -> Measured:
         "open_axis_asked": asked / open_ones if open_ones else 0.0,
         "coded_though_not_done": float(false),
         "verbatim": verbatim / excerpts if excerpts else 1.0,
-        "calibration_error": calibration_error(np.array(probability), np.array(right)) if right else 0.0,
+        "calibration_error": calibration_of(answers),
     }
     groups = {"kind": {kind: _score(pairs) for kind, pairs in sorted(by_kind.items())}}
-    return Measured(figures, groups, tuple(wrong), tuple(zip(probability, right, strict=True)))
+    return Measured(figures, groups, tuple(wrong), tuple(answers))
 
 
 def _kind(one: GoldProcedure) -> str:

@@ -1,8 +1,8 @@
 """What a score of the engine is worth once the review has chosen: the share of codes suggested with that score that were right.
 
 The engine's score is the chance that a candidate is right among all candidates of a note. The review then drops what is denied, integral, vaguer or of
-another's history, so that what it suggests is right more often than its score says. The table is measured on the development split by
-`marginalia calibrate`, apart for short statements and for notes.
+another's history, so that what it suggests is right more often than its score says. The table is measured on the development splits by
+`marginalia calibrate`: apart for notes and for short statements, and of these apart for codes that the engine knows by their names only.
 """
 
 from __future__ import annotations
@@ -23,33 +23,36 @@ _PLAIN: Knots = ((0.0, 0.0), (1.0, 1.0))
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """Straight lines between measured points, for short statements and for notes."""
+    """Straight lines between measured points, for short statements, for codes known by name only in these, and for notes."""
 
     statement: Knots = _PLAIN
+    untaught: Knots = _PLAIN
     note: Knots = _PLAIN
 
     @classmethod
     def of(cls, table: Mapping[str, Sequence[Sequence[float]]]) -> Confidence:
-        """Read `{statement = [[score, right], ...], note = [...]}`.
+        """Read `{statement = [[score, right], ...], untaught = [...], note = [...]}`.
 
         Raises:
             RuleError: the points don't rise from (0, 0) to (1, 1).
         """
-        return cls(*(_knots(kind, table[kind]) for kind in ("statement", "note")))
+        return cls(*(_knots(kind, table[kind]) for kind in ("statement", "untaught", "note")))
 
     def worth(self, score: float, length: int) -> float:
-        """Return what a score means in a text of `length` characters."""
-        return _between(self._of(length), score)
+        """Return what a score of a taught code means in a text of `length` characters."""
+        return _between(self._of(length, taught=True), score)
 
-    def _of(self, length: int) -> Knots:
-        return self.statement if length <= LONGEST_STATEMENT else self.note
+    def _of(self, length: int, *, taught: bool) -> Knots:
+        if length > LONGEST_STATEMENT:
+            return self.note
+        return self.statement if taught else self.untaught
 
     def believed(self, mention: Mention, length: int) -> Mention:
         """Return a mention of a text of `length` characters with candidates scored by what their scores are worth."""
-        knots = self._of(length)
-        if knots is _PLAIN:
+        if self.note is _PLAIN:
             return mention
-        candidates = tuple([Candidate(c.code, _between(knots, c.score), c.why) for c in mention.candidates])
+        believed = [Candidate(c.code, _between(self._of(length, taught=c.taught), c.score), c.why, c.taught) for c in mention.candidates]
+        candidates = tuple(sorted(believed, key=lambda c: (-c.score, c.code)))
         return Mention(
             mention.begin, mention.end, mention.text, mention.section, mention.sentence, mention.assertion, mention.attributes, candidates, mention.cue
         )

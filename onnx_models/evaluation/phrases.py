@@ -33,10 +33,10 @@ class Phrase:
 
     @property
     def split(self) -> str:
-        """Return the frozen split: "unseen" (by code), "test", "dev" or "train" (by phrase)."""
+        """Return the frozen split: "unseen" and "unseen_dev" (by code), "test", "dev" or "train" (by phrase)."""
         owner = self.code or self.wrong or ""
         if _bucket(owner[:5], 5) == 0 and self.code:
-            return "unseen"
+            return "unseen" if _bucket(owner[:5], 10) == 0 else "unseen_dev"
         part = _bucket(f"{owner}:{self.text}", 10)
         return "test" if part == 0 else "dev" if part == 1 else "train"
 

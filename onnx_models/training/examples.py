@@ -8,20 +8,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from onnx_models.coder import CLINICAL_NOTE
 from onnx_models.evaluation.notes import GoldNote, gold_notes
 from onnx_models.evaluation.phrases import Phrase, read
 from onnx_models.normalise import term_hash
+from onnx_models.style import Style
 from onnx_models.training.corpora import Case, codiesp
 from onnx_models.training.terms import TabularList, Term
+from onnx_models.training.untaught import is_hidden
 
-_CASE_REPORT = 0.0
 _PLAIN = frozenset({"title", "inclusion", "index", "ontology", "propagated", "abbreviation"})
 _DAILY = 3  # charts of US coders that use a code
 _NAMES_EACH = 5
 _STATEMENTS = ("{}", "{}.", "The patient has {}.", "Assessment: {}", "Dx: {}", "1. {} - continue current treatment.", "Presents with {}.", "{} today")
 _DENIALS = ("Denies {}.", "No {}.", "Rule out {}.", "Mother had {}.", "No evidence of {}.", "Return if {} develops.")
 _DENIED_SHARE = 0.2
+# One code in ten is hidden with all its phrases, of the others a tenth of the phrases train the ranker; in the bank one code in five is kept from training.
+_HIDDEN_WEIGHT = 0.3
 _RANKER_SHARE = 0.12  # of the training phrases: the encoder doesn't see them, so that the ranker learns how far to trust it
 
 
@@ -32,13 +34,29 @@ class Example:
     id: str
     kind: str  # "case" | "note" | "phrase"
     text: str
-    style: float
     required: tuple[frozenset[str], ...]  # each a code with its alternatives
     neutral: frozenset[str]  # neither required nor wrong
     evidence: tuple[Term, ...]
     spans: tuple[tuple[int, int], ...] = ()  # of the evidence
+    teaches_encoder: bool = True
     trains_ranker: bool = True
     misspelt: bool = False
+    hidden_code: str = ""  # whose phrases are hidden together in one fold
+
+    @property
+    def group(self) -> str:
+        """Return what examples of one fold share: the code whose phrases are hidden together, or the example itself."""
+        return self.hidden_code or self.id
+
+    @property
+    def weight(self) -> float:
+        """Return its say in the ranker's training: codes known by name only have the share that they have among phrases."""
+        return _HIDDEN_WEIGHT if self.hidden_code else 1.0
+
+    @property
+    def style(self) -> Style:
+        """Return whose habits of coding it follows."""
+        return Style.CASE if self.kind == "case" else Style.NOTE
 
     @property
     def right(self) -> frozenset[str]:
@@ -50,7 +68,7 @@ def from_case(case: Case, tabular: TabularList) -> Example:
     """Return a published case as example."""
     codes = tuple(frozenset({tabular.stem(c) or c}) for c in sorted(case.codes))
     spans = tuple((b, e) for b, e, _ in case.evidence)
-    return Example(case.id, "case", case.text, _CASE_REPORT, codes, frozenset(), tuple(t for _, _, t in case.evidence), spans)
+    return Example(case.id, "case", case.text, codes, frozenset(), tuple(t for _, _, t in case.evidence), spans)
 
 
 def from_note(note: GoldNote, tabular: TabularList) -> Example:
@@ -59,7 +77,7 @@ def from_note(note: GoldNote, tabular: TabularList) -> Example:
     neutral = frozenset(tabular.stem(c) for g in note.codes if g.status != "required" for c in (g.code, *g.alternatives))
     evidence = tuple(Term(note.text[b:e], g.code, "evidence") for g in note.codes for b, e in g.evidence if g.status == "required")
     spans = tuple(span for g in note.codes for span in g.evidence)
-    return Example(f"{note.source}:{note.id}", "note", note.text, CLINICAL_NOTE, required, neutral, evidence, spans)
+    return Example(f"{note.source}:{note.id}", "note", note.text, required, neutral, evidence, spans)
 
 
 def for_ranker(text: str) -> bool:
@@ -76,12 +94,13 @@ def from_phrase(phrase: Phrase, tabular: TabularList) -> Example:
         id=f"phrase:{phrase.text}",
         kind="phrase",
         text=phrase.text,
-        style=CLINICAL_NOTE,
         required=required,
         neutral=frozenset(),
         evidence=terms,
-        trains_ranker=for_ranker(phrase.text) or not terms,
+        teaches_encoder=not for_ranker(phrase.text) and bool(terms),
+        trains_ranker=for_ranker(phrase.text) or not terms or is_hidden(codes[0]),
         misspelt=phrase.kind == "m",
+        hidden_code=codes[0][:5] if terms and is_hidden(codes[0]) else "",
     )
 
 
@@ -107,7 +126,7 @@ def plain_examples(terms: Sequence[Term], us_uses: Mapping[str, int], tabular: T
             forms = _DENIALS if denied else _STATEMENTS
             text = forms[dice[1] % len(forms)].format(said)
             required = () if denied else (frozenset({code}),)
-            yield Example(f"name:{text}", "phrase", text, CLINICAL_NOTE, required, frozenset(), ())
+            yield Example(f"name:{text}", "phrase", text, required, frozenset(), ())
 
 
 def training_examples(data: Path, tabular: TabularList) -> list[Example]:
@@ -120,5 +139,5 @@ def training_examples(data: Path, tabular: TabularList) -> list[Example]:
 def encoder_terms(examples: Sequence[Example]) -> Iterator[Term]:
     """Yield the names that the encoder learns from examples."""
     for example in examples:
-        if example.kind != "phrase" or not example.trains_ranker:
+        if example.kind != "phrase" or example.teaches_encoder:
             yield from example.evidence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,18 +24,20 @@ _SLIPS = 2  # times that a misspelt word may stand in uncoded text
 _TOO_COMMON = 0.35  # share of background documents that hold the name
 
 
-def build_concepts(tabular: TabularList, uses: Mapping[str, int], us_uses: Mapping[str, int]) -> Concepts:
+def build_concepts(tabular: TabularList, uses: Mapping[str, int], us_uses: Mapping[str, int], taught: Collection[str] = ()) -> Concepts:
     """Group codes whose titles differ only in side.
 
     Args:
         tabular: the classification.
         uses: how many training cases were given each code.
         us_uses: how often US professional coders used each code.
+        taught: codes that phrases taught the encoder.
     """
 
     def prior(codes: Iterable[str], counts: Mapping[str, int]) -> float:
         return round(math.log1p(sum(counts.get(c, 0) for c in {*codes} - {""})), 3)
 
+    known = {*taught} - {""}
     groups: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for code, title in sorted(tabular.title.items()):
         sides = {w.lower() for w in _SIDE_WORD.findall(title)} - {"unspecified"}
@@ -52,7 +54,7 @@ def build_concepts(tabular: TabularList, uses: Mapping[str, int], us_uses: Mappi
         neutral = members.get("none") or (parent if parent in tabular.title else next(iter(members.values())))
         right, left, both = (members.get(s, "") for s in SIDES[1:])
         codes = (neutral, right, left, both)
-        rows.append(Concept(codes, prior(codes, uses), prior(codes, us_uses)))
+        rows.append(Concept(codes, prior(codes, uses), prior(codes, us_uses), not known.isdisjoint(codes)))
     # A parent that only stands for its sides is a concept of its own already; two that share it but differ in their sides
     # ("right upper eyelid", "right lower eyelid") stay two.
     seen: set[str] = set()
@@ -87,7 +89,7 @@ def build_titles(concepts: Concepts, tabular: TabularList) -> dict[str, np.ndarr
 
 def save_concepts(concepts: Concepts, path: Path) -> None:
     """Write the artefact that `Concepts.load` reads."""
-    lines = ("\t".join((*concepts[i].codes, f"{concepts[i].prior:g}", f"{concepts[i].us_prior:g}")) for i in range(len(concepts)))
+    lines = ("\t".join((*concepts[i].codes, f"{concepts[i].prior:g}", f"{concepts[i].us_prior:g}", str(int(concepts[i].taught)))) for i in range(len(concepts)))
     path.write_text("\n".join(lines) + "\n", encoding="ascii")
 
 

@@ -18,8 +18,9 @@ import numpy as np
 from onnx_models.errors import ArtefactError
 from onnx_models.normalise import NORMAL_FORM
 from onnx_models.retrieval import Concepts
-from onnx_models.runtime import Encoder
+from onnx_models.runtime import Encoder, Vectors
 from onnx_models.spelling import Speller
+from onnx_models.style import Style
 from onnx_models.training.corpora import background, plain_english, us_code_uses
 from onnx_models.training.encoder import Pairs, Recipe, fine_tune
 from onnx_models.training.examples import Example, encoder_terms, plain_examples, training_examples
@@ -29,11 +30,12 @@ from onnx_models.training.linear import telling_cases, train_style
 from onnx_models.training.prototypes import learn_prototypes, lessons, load_prototypes
 from onnx_models.training.rank import Knowledge, Labelled, cross_fitted, save_ranker, train_rankers, typical
 from onnx_models.training.terms import TabularList, Term, official_terms, synonym_terms
+from onnx_models.training.untaught import is_hidden, untaught_vectors
 
 NAME = "marginalia-minilm"
 FILES = (
-    "encoder.onnx", "tokenizer.json", "concepts.tsv", "titles.npz", "lexicon.npz", "vectors.npz", "words.txt", "telling.npz", "style.npz", "first.onnx",
-    "ranker.onnx",
+    "encoder.onnx", "tokenizer.json", "concepts.tsv", "titles.npz", "lexicon.npz", "vectors.npz", "words.txt", "telling.npz", "style.npz",
+    *(f"{style}_{part}.onnx" for style in Style for part in ("first", "ranker")),
 )  # fmt: skip
 # What a data folder must hold; docs/training.md says where each comes from.
 NEEDED = (
@@ -44,8 +46,6 @@ NEEDED = (
     "mdace_codes/annotations.tsv", "notes/mtsamples/mtsamples_500.jsonl.gz", "notes/aci_bench/train.csv", "notes/mts_dialog/MTS-Dialog-TrainingSet.csv",
 )  # fmt: skip
 _EQUALITY_STRINGS = 400
-# A phrase is one decision, a note some hundred: weights bring their say into balance.
-WEIGHTS = {"case": 1.0, "note": 2.0, "phrase": 2.0}
 
 
 def missing_files(data: Path) -> list[str]:
@@ -139,6 +139,14 @@ class Pipeline:
         self._progress(f"int8 against float: {result}")
 
     @cached_property
+    def _untaught(self) -> dict[int, Vectors]:
+        taught = {self._tabular.stem(t.code) for e in self._examples if e.kind == "phrase" for t in e.evidence}
+        concepts = build_concepts(self._tabular, {}, {}, taught)
+        wanted = {row for code in taught if is_hidden(code) and (row := concepts.row(code)) is not None}
+        prototypes, encoder = load_prototypes(self._work / "sharpened"), Encoder(self._out, threads=self._threads)
+        return untaught_vectors(wanted, concepts, prototypes, self._terms, self._tabular, encoder.encode)
+
+    @cached_property
     def _knowledge(self) -> Knowledge:
         return Knowledge(
             terms=self._terms,
@@ -147,6 +155,7 @@ class Pipeline:
             background=[document_windows(text, self._speller) for text in background(self._data)],
             prototypes=load_prototypes(self._work / "sharpened"),
             speller=self._speller,
+            untaught=self._untaught,
             telling=list(telling_cases(self._examples, self._speller)),
         )
 
@@ -169,12 +178,13 @@ class Pipeline:
 
     def ranker(self) -> None:
         """Train and export the ranker on cross-fitted features."""
-        if (self._out / "ranker.onnx").exists():
+        if all((self._out / f"{style}_ranker.onnx").exists() for style in Style):
             return
         labelled = self.labelled()
-        first, final = train_rankers(labelled, WEIGHTS, self._progress)
-        save_ranker(first, self._out / "first.onnx")
-        save_ranker(final, self._out / "ranker.onnx")
+        for style in Style:
+            first, final = train_rankers([x for x in labelled if x.style is style], self._progress)
+            save_ranker(first, self._out / f"{style}_first.onnx")
+            save_ranker(final, self._out / f"{style}_ranker.onnx")
         (self._work / "typical.json").write_text(json.dumps(typical(labelled)))
 
     def labelled(self) -> list[Labelled]:

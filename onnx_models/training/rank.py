@@ -11,6 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import lightgbm as lgb
@@ -26,11 +27,12 @@ from onnx_models.linear import LinearModel
 from onnx_models.retrieval import Concepts, VectorIndex
 from onnx_models.runtime import Encoder
 from onnx_models.spelling import Speller
-from onnx_models.style import STYLE_BUCKETS
+from onnx_models.style import STYLE_BUCKETS, Style
 from onnx_models.training.examples import Example
 from onnx_models.training.index import Coded, build_concepts, build_lexicon, build_titles, build_vectors, document_windows
 from onnx_models.training.linear import Arrays, train_telling
 from onnx_models.training.terms import TabularList, Term
+from onnx_models.training.untaught import is_hidden
 from onnx_models.wording import Titles
 
 Floats = npt.NDArray[np.float32]
@@ -46,14 +48,15 @@ ROUNDS = 350
 class Labelled:
     """Candidate rows of one example with their labels."""
 
-    example: str
-    kind: str
+    group: str  # of its example: what shares a fold
+    style: Style
     codes: tuple[str, ...]
     features: Floats  # (n, len(NAMES))
     right: npt.NDArray[np.bool_]  # (n,)
     places: tuple[frozenset[tuple[int, int, int]], ...]  # of the hits of each candidate
     counts: npt.NDArray[np.bool_]  # (n,) False where the guide calls the code neither required nor wrong
     gold: int  # codes of the example, found or not
+    weight: float  # of each candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +80,41 @@ class Knowledge:
     prototypes: Floats  # (concepts, d)
     speller: Speller
     telling: Sequence[tuple[str, set[str], bool]]  # of all examples: id, features of a phrase, whether it holds evidence
+    untaught: Mapping[int, Floats]  # row of a concept whose phrases are hidden at times -> the vector it has without them
 
-    def build(self, examples: Sequence[Example]) -> LookUps:
-        """Return concepts, lexicon, index and the model of telling phrases, made from the terms and these examples."""
-        concepts = self.concepts(examples)
-        coded = [Coded(document_windows(e.text, self.speller), e.evidence, e.kind == "note") for e in examples if e.kind != "phrase"]
-        terms = [*self.terms, *(t for e in examples if e.kind == "phrase" for t in e.evidence)]
+    def build(self, examples: Sequence[Example], *, hidden: Callable[[str], bool] = lambda _: False) -> LookUps:
+        """Return concepts, lexicon, index and the model of telling phrases, made from the terms and these examples.
+
+        Of codes (without 7th character) that are `hidden`, nothing that examples taught is used.
+        """
+        concepts = self.concepts(examples, hidden)
+        coded = [
+            Coded(document_windows(e.text, self.speller), tuple(t for t in e.evidence if not hidden(self.tabular.stem(t.code))), e.kind == "note")
+            for e in examples
+            if e.kind != "phrase"
+        ]
+        terms = [*self.terms, *(t for e in examples if e.kind == "phrase" for t in e.evidence if not hidden(self.tabular.stem(t.code)))]
+        prototypes = self.prototypes.copy()
+        for row, vector in self.untaught.items():
+            if not concepts[row].taught:
+                prototypes[row] = vector
         known = {e.id for e in examples}
         return LookUps(
             concepts,
             build_lexicon(terms, concepts, self.tabular, coded, self.background, self.speller),
-            build_vectors(concepts, self.prototypes),
+            build_vectors(concepts, prototypes),
             train_telling((features, holds) for owner, features, holds in self.telling if owner in known),
         )
 
-    def concepts(self, examples: Sequence[Example]) -> Concepts:
+    def concepts(self, examples: Sequence[Example], hidden: Callable[[str], bool] = lambda _: False) -> Concepts:
         """Return the table of concepts with what these examples say of their use."""
+        taught = {c for e in examples if e.kind == "phrase" for t in e.evidence if not hidden(c := self.tabular.stem(t.code))}
         uses: Counter[str] = Counter(c for e in examples if e.kind == "case" for c in e.right)
         noted: Counter[str] = Counter(self.us_uses)
         for e in examples:
             if e.kind == "note":
                 noted.update(e.right)
-        return build_concepts(self.tabular, uses, noted)
+        return build_concepts(self.tabular, uses, noted, taught)
 
 
 def bare_coder(found: LookUps, titles: Titles, speller: Speller, encoder: Encoder) -> NoteCoder:
@@ -108,12 +124,12 @@ def bare_coder(found: LookUps, titles: Titles, speller: Speller, encoder: Encode
         concepts=found.concepts,
         titles=titles,
         lexicon=Lexicon(found.lexicon),
-        index=VectorIndex(found.vectors),
+        index=VectorIndex(found.vectors, lambda row: found.concepts[row].taught),
         encoder=encoder,
         style=LinearModel(np.zeros(STYLE_BUCKETS, np.float32), 0.0),  # training says the style
         telling=LinearModel(found.telling["weights"], float(found.telling["bias"][0])),
         speller=speller,
-        ranker=None,
+        rankers={},
         typical=[0.0] * len(NAMES),
     )
 
@@ -124,7 +140,8 @@ def label(coder: NoteCoder, example: Example) -> Labelled:
     features = np.stack([r.features for r in rows]) if rows else np.zeros((0, len(NAMES)), np.float32)
     right = np.array([r.code in example.right for r in rows], bool)
     counts = np.array([r.code in example.right or r.code not in example.neutral for r in rows], bool)
-    return Labelled(example.id, example.kind, tuple(r.code for r in rows), features, right, tuple(r.places for r in rows), counts, len(example.required))
+    codes, places = tuple(r.code for r in rows), tuple(r.places for r in rows)
+    return Labelled(example.group, example.style, codes, features, right, places, counts, len(example.required), example.weight)
 
 
 def fold_of(identifier: str) -> int:
@@ -132,22 +149,26 @@ def fold_of(identifier: str) -> int:
     return int.from_bytes(hashlib.sha256(identifier.encode()).digest()[:4], "big") % FOLDS
 
 
+def _hidden_in(fold: int, code: str) -> bool:
+    return is_hidden(code) and fold_of(code[:5]) == fold
+
+
 def cross_fitted(examples: Sequence[Example], knowledge: Knowledge, encoder: Encoder, progress: Callable[[str], None] = lambda _: None) -> list[Labelled]:
     """Return labelled candidates of all examples, each by look-ups that haven't seen its fold."""
     result: list[Labelled] = []
     for fold in range(FOLDS):
-        found = knowledge.build([e for e in examples if fold_of(e.id) != fold])
+        found = knowledge.build([e for e in examples if fold_of(e.group) != fold], hidden=partial(_hidden_in, fold))
         coder = bare_coder(found, Titles(build_titles(found.concepts, knowledge.tabular)), knowledge.speller, encoder)
-        result += [label(coder, e) for e in examples if fold_of(e.id) == fold and e.trains_ranker]
+        result += [label(coder, e) for e in examples if fold_of(e.group) == fold and e.trains_ranker]
         progress(f"fold {fold + 1}/{FOLDS}: {len(result)} examples labelled")
     return result
 
 
-def boosted(features: Sequence[Floats], labelled: Sequence[Labelled], names: Sequence[str], weight_of: Mapping[str, float]) -> lgb.Booster:
-    """Return trees over the candidates that count; `weight_of` gives the weight of a candidate by the kind of its example."""
+def boosted(features: Sequence[Floats], labelled: Sequence[Labelled], names: Sequence[str]) -> lgb.Booster:
+    """Return trees over the candidates that count."""
     table = np.concatenate([f[x.counts] for f, x in zip(features, labelled, strict=True)])
     right = np.concatenate([x.right[x.counts] for x in labelled])
-    weight = np.concatenate([np.full(int(x.counts.sum()), weight_of[x.kind], np.float32) for x in labelled])
+    weight = np.concatenate([np.full(int(x.counts.sum()), x.weight, np.float32) for x in labelled])
     return lgb.train(PARAMETERS, lgb.Dataset(table, right.astype(int), weight=weight, feature_name=list(names)), ROUNDS)
 
 
@@ -158,20 +179,18 @@ def beside(first: lgb.Booster, x: Labelled) -> Floats:
     return np.concatenate([x.features, rival_features(x.codes, x.places, np.asarray(first.predict(x.features), np.float32))], axis=1)
 
 
-def train_rankers(
-    labelled: Sequence[Labelled], weight_of: Mapping[str, float], progress: Callable[[str], None] = lambda _: None
-) -> tuple[lgb.Booster, lgb.Booster]:
-    """Return the first and the second trees; the second learn from first probabilities of trees that hadn't seen the example's fold."""
-    folds = [fold_of(x.example) for x in labelled]
+def train_rankers(labelled: Sequence[Labelled], progress: Callable[[str], None] = lambda _: None) -> tuple[lgb.Booster, lgb.Booster]:
+    """Return the first and the second trees of one style; the second learn from first probabilities of trees that hadn't seen the example's fold."""
+    folds = [fold_of(x.group) for x in labelled]
     table: list[Floats] = [np.zeros(0, np.float32)] * len(labelled)
     for fold in range(FOLDS):
         known = [x for x, f in zip(labelled, folds, strict=True) if f != fold]
-        first = boosted([x.features for x in known], known, NAMES, weight_of)
+        first = boosted([x.features for x in known], known, NAMES)
         for i, x in enumerate(labelled):
             if folds[i] == fold:
                 table[i] = beside(first, x)
         progress(f"first trees, fold {fold + 1}/{FOLDS}")
-    return boosted([x.features for x in labelled], labelled, NAMES, weight_of), boosted(table, labelled, (*NAMES, *RIVAL_NAMES), weight_of)
+    return boosted([x.features for x in labelled], labelled, NAMES), boosted(table, labelled, (*NAMES, *RIVAL_NAMES))
 
 
 def typical(labelled: Sequence[Labelled]) -> list[float]:

@@ -21,9 +21,10 @@ def test_phrases_obey_the_guide() -> None:
 
 def test_codes_of_the_unseen_split_are_in_no_other() -> None:
     """A code whose phrases are kept for the test by code has none in training."""
-    unseen = {p.code for p in read() if p.split == "unseen"}
-    assert unseen
-    assert not unseen & {p.code for p in read() if p.code and p.split != "unseen"}
+    by_split = {split: {p.code for p in read() if p.code and p.split == split} for split in ("unseen", "unseen_dev", "train")}
+    assert all(by_split.values())
+    for split in ("unseen", "unseen_dev"):
+        assert not by_split[split] & {p.code for p in read() if p.code and p.split != split}
 
 
 def test_the_split_of_a_phrase_depends_on_nothing_but_itself() -> None:

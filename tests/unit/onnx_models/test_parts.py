@@ -13,7 +13,7 @@ from onnx_models.plan import PlanContext
 from onnx_models.reading import Sentence
 from onnx_models.retrieval import VectorIndex
 from onnx_models.segmenter import sections, sentences
-from onnx_models.style import STYLE_BUCKETS, style_of
+from onnx_models.style import STYLE_BUCKETS, Style, style_of
 from onnx_models.telling import telling_features
 from onnx_models.wording import Titles
 
@@ -73,22 +73,25 @@ def test_rivals_at_the_same_place_are_compared() -> None:
 
 
 def test_the_search_in_blocks_is_exact() -> None:
-    """The nearest concepts are those of a plain sort."""
+    """The nearest concepts of each shelf are those of a plain sort."""
+    taught = set(range(0, 1000, 7))
     random = np.random.default_rng(5)
     rows = random.normal(size=(1000, 16)).astype(np.float32)
-    index = VectorIndex({"projection": np.eye(16, dtype=np.float16), "rows": np.round(rows * 20).astype(np.int8), "concept": np.arange(1000)})
+    arrays = {"projection": np.eye(16, dtype=np.float16), "rows": np.round(rows * 20).astype(np.int8), "concept": np.arange(1000)}
+    index = VectorIndex(arrays, taught.__contains__)
     queries = index.project(random.normal(size=(9, 16)).astype(np.float32))
     unit = np.round(rows * 20)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    plain = [list(np.argsort(-(unit @ q))[:5]) for q in queries]
-    assert [[row for row, _ in found] for found in index.nearest(queries, 5)] == plain
+    for kind in (True, False):
+        plain = [[row for row in np.argsort(-(unit @ q)) if (row in taught) == kind][:5] for q in queries]
+        assert [[row for row, _ in found] for found in index.nearest(queries, 5, taught=kind)] == plain
 
 
 def test_a_short_text_is_a_note() -> None:
     """Too few words to tell: a phrase of a note, never a published case."""
     case_report = LinearModel(np.full(STYLE_BUCKETS, -1.0, np.float32), -5.0)
-    assert style_of(list(tokens("chest pain")), case_report) == 1.0
-    assert style_of(list(tokens(" ".join(f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(60)))), case_report) == 0.0
+    assert style_of(list(tokens("chest pain")), case_report) is Style.NOTE
+    assert style_of(list(tokens(" ".join(f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(60)))), case_report) is Style.CASE
 
 
 def test_a_linear_model_sums_the_weights_of_distinct_features() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from cds_service.review.knowledge import Knowledge
 from onnx_models.reading import LONGEST_STATEMENT, Assertion, Attributes, Candidate, Mention, Sentence
 
 PACKAGED = Knowledge.load().confidence
-RISING = {"statement": [[0, 0], [0.4, 0.6], [1, 1]], "note": [[0, 0], [0.5, 0.3], [0.9, 0.3], [1, 1]]}
+RISING = {"statement": [[0, 0], [0.4, 0.6], [1, 1]], "untaught": [[0, 0], [0.6, 0.4], [1, 1]], "note": [[0, 0], [0.5, 0.3], [0.9, 0.3], [1, 1]]}
 
 
 def mention(*scores: float) -> Mention:
@@ -21,7 +23,7 @@ def mention(*scores: float) -> Mention:
 
 
 def scores(found: Mention) -> list[float]:
-    return [c.score for c in found.candidates]
+    return [c.score for c in sorted(found.candidates, key=lambda c: c.code)]
 
 
 def test_a_statement_and_a_note_have_curves_of_their_own() -> None:
@@ -29,6 +31,13 @@ def test_a_statement_and_a_note_have_curves_of_their_own() -> None:
     table = Confidence.of(RISING)
     assert scores(table.believed(mention(0.2, 0.4, 0.7), LONGEST_STATEMENT)) == pytest.approx([0.3, 0.6, 0.8])
     assert scores(table.believed(mention(0.25, 0.7, 0.95), LONGEST_STATEMENT + 1)) == pytest.approx([0.15, 0.3, 0.65])
+
+
+def test_a_code_known_by_name_only_is_believed_less() -> None:
+    """Its score means what it proved to mean for such codes, and the order of candidates is that of what is believed."""
+    known, named = Candidate("E11.9", 0.5), Candidate("E11.8", 0.6, taught=False)
+    found = Confidence.of(RISING).believed(replace(mention(), candidates=(named, known)), LONGEST_STATEMENT)
+    assert [(c.code, c.score) for c in found.candidates] == [("E11.9", pytest.approx(0.6667, abs=1e-3)), ("E11.8", pytest.approx(0.4))]
 
 
 def test_without_a_table_a_score_is_its_own_worth() -> None:
