@@ -1,6 +1,7 @@
-// An EHR whose authorisation server is the certified OpenID provider `oidc-provider` (npm). Its settings come as one JSON object on standard input: It asks for Node 22 or later, and was seen to run on 20.
+// An EHR whose authorisation server is the certified OpenID provider `oidc-provider` (npm). Its settings come as one JSON object on standard input:
 // port, fhir (the FHIR server behind it), user ({sub, name, fhirUser}), standalone (the context of a launch from outside), clients: [{path, ...client metadata}].
 // Each client has a FHIR base of its own, http://127.0.0.1:PORT/PATH/fhir. POST /launches opens a chart; GET /seen tells what the token endpoint was asked.
+// The provider asks for Node 22 or later, and was seen to run on 20.
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { pathToFileURL } from "node:url";
