@@ -19,7 +19,7 @@ from onnx_models.linear import LinearModel
 from onnx_models.normalise import Token, tokens, written_out
 from onnx_models.plan import PlanContext
 from onnx_models.reading import LONGEST_STATEMENT, Polarity, Section, Sentence
-from onnx_models.retrieval import Concept, Concepts, VectorIndex
+from onnx_models.retrieval import SHARPNESS, Concept, Concepts, VectorIndex
 from onnx_models.runtime import Encoder
 from onnx_models.segmenter import section_at, sections, sentences
 from onnx_models.spelling import Speller
@@ -28,7 +28,6 @@ from onnx_models.wording import Overlap, Titles
 
 # Concepts that a phrase of a note, and a short statement, may mean: of those that phrases taught, and of those known by name only.
 _NEAREST, _NEAREST_SHORT = {True: 4, False: 3}, {True: 8, False: 8}
-_SHARPNESS = 20.0  # of the softmax that the encoder was trained with
 _LEAST_COSINE = 0.5  # below this the encoder's guess is worse than silence
 _LEAST_CHANCE = 0.03  # of naming something to code: of the evidence in coded notes, 98.6 % lies in phrases above it, and 77 % of all letters
 # Of a long note's phrases the least likely are left out: half a second is the bar, and they hardly ever decide a code.
@@ -220,11 +219,11 @@ def _nearest(scene: Scene, phrases: Sequence[tuple[int, int, int]], index: Vecto
         where = scene.place(begin, end, line)
         for nearest, others in (both, both[::-1]):
             best, rival = (found[0][1] if found else 0.0 for found in (nearest, others))
-            mass = sum(math.exp(_SHARPNESS * (cosine - best)) for _, cosine in nearest)
+            mass = sum(math.exp(SHARPNESS * (cosine - best)) for _, cosine in nearest)
             for rank, (row, cosine) in enumerate(nearest, 1):
                 if cosine >= _LEAST_COSINE:
                     hit = _hit(where, row, concepts[row])
-                    hit.cosine, hit.rank, hit.margin, hit.share = cosine, rank, cosine - best, math.exp(_SHARPNESS * (cosine - best)) / mass
+                    hit.cosine, hit.rank, hit.margin, hit.share = cosine, rank, cosine - best, math.exp(SHARPNESS * (cosine - best)) / mass
                     hit.lead = cosine - rival
                     hits.append(hit)
     return hits

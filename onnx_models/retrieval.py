@@ -17,6 +17,7 @@ from onnx_models.runtime import Vectors
 
 _BLOCK = 128  # names a block of the search
 _LEADING, _SHORTLIST = 64, 10  # axes of the first search, and vectors that it passes on for each concept wanted
+SHARPNESS = 20.0  # of the softmax over concepts that the encoder is trained with
 SIDES = ("none", "right", "left", "bilateral")
 
 

@@ -38,12 +38,12 @@ def calibrate(data: Path | None, out: Path | None) -> None:
     said = phrases(product, [p for p in bank if p.split == "dev" or (p.split == "unseen_dev" and zlib.crc32(p.text.encode()) % 5 == 0)], tabular).answers
     written = notes(product, [n for n in gold_notes(data, "dev") if n.text], tabular).answers
     concepts = product.coder.concepts
-    taught = [(row := concepts.row(tabular.stem(a.code))) is not None and concepts[row].taught for a in said]
-    parts = {
-        "statement": [a for a, known in zip(said, taught, strict=True) if known],
-        "untaught": [a for a, known in zip(said, taught, strict=True) if not known],
-        "note": written,
-    }
+
+    def taught(answer: Answer) -> bool:
+        row = concepts.row(tabular.stem(answer.code))
+        return row is not None and concepts[row].taught
+
+    parts = {"statement": [a for a in said if taught(a)], "untaught": [a for a in said if not taught(a)], "note": written}
     lines = [f"{kind} = {_curve(kind, answers)}\n" for kind, answers in parts.items()]
     path = out or Path(str(resources.files("cds_service.review") / "tables" / "confidence.toml"))
     path.write_text(_HEAD + "".join(lines), encoding="utf-8")

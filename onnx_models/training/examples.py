@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from onnx_models.normalise import term_hash
 from onnx_models.style import Style
 from onnx_models.training.corpora import Case, codiesp
 from onnx_models.training.terms import TabularList, Term
-from onnx_models.training.untaught import is_hidden
 
 _PLAIN = frozenset({"title", "inclusion", "index", "ontology", "propagated", "abbreviation"})
 _DAILY = 3  # charts of US coders that use a code
@@ -23,7 +22,7 @@ _STATEMENTS = ("{}", "{}.", "The patient has {}.", "Assessment: {}", "Dx: {}", "
 _DENIALS = ("Denies {}.", "No {}.", "Rule out {}.", "Mother had {}.", "No evidence of {}.", "Return if {} develops.")
 _DENIED_SHARE = 0.2
 # One code in ten is hidden with all its phrases, of the others a tenth of the phrases train the ranker; in the bank one code in five is kept from training.
-_HIDDEN_WEIGHT = 0.3
+_HIDDEN_SHARE, _HIDDEN_WEIGHT = 0.1, 0.3
 _RANKER_SHARE = 0.12  # of the training phrases: the encoder doesn't see them, so that the ranker learns how far to trust it
 
 
@@ -39,9 +38,13 @@ class Example:
     evidence: tuple[Term, ...]
     spans: tuple[tuple[int, int], ...] = ()  # of the evidence
     teaches_encoder: bool = True
-    trains_ranker: bool = True
     misspelt: bool = False
     hidden_code: str = ""  # whose phrases are hidden together in one fold
+
+    @property
+    def trains_ranker(self) -> bool:
+        """Tell whether the ranker learns from it: of phrases, those that the encoder didn't see, and those that a fold takes for unseen."""
+        return self.kind != "phrase" or not self.teaches_encoder or bool(self.hidden_code)
 
     @property
     def group(self) -> str:
@@ -82,7 +85,21 @@ def from_note(note: GoldNote, tabular: TabularList) -> Example:
 
 def for_ranker(text: str) -> bool:
     """Tell whether a training phrase is kept from the encoder."""
-    return hashlib.sha256(f"ranker:{text}".encode()).digest()[0] < _RANKER_SHARE * 256
+    return _drawn(f"ranker:{text}", _RANKER_SHARE)
+
+
+def is_hidden(code: str) -> bool:
+    """Tell whether the phrases of a code (without 7th character) are hidden in one fold, by hash of its first five characters, so that kin go together."""
+    return _drawn(f"hidden:{code[:5]}", _HIDDEN_SHARE)
+
+
+def _drawn(name: str, share: float) -> bool:
+    return hashlib.sha256(name.encode()).digest()[0] < share * 256
+
+
+def taught_codes(examples: Iterable[Example], tabular: TabularList) -> set[str]:
+    """Return the codes, without 7th character, that phrases among the examples name."""
+    return {tabular.stem(t.code) for e in examples if e.kind == "phrase" for t in e.evidence}
 
 
 def from_phrase(phrase: Phrase, tabular: TabularList) -> Example:
@@ -98,7 +115,6 @@ def from_phrase(phrase: Phrase, tabular: TabularList) -> Example:
         neutral=frozenset(),
         evidence=terms,
         teaches_encoder=not for_ranker(phrase.text) and bool(terms),
-        trains_ranker=for_ranker(phrase.text) or not terms or is_hidden(codes[0]),
         misspelt=phrase.kind == "m",
         hidden_code=codes[0][:5] if terms and is_hidden(codes[0]) else "",
     )
@@ -126,7 +142,7 @@ def plain_examples(terms: Sequence[Term], us_uses: Mapping[str, int], tabular: T
             forms = _DENIALS if denied else _STATEMENTS
             text = forms[dice[1] % len(forms)].format(said)
             required = () if denied else (frozenset({code}),)
-            yield Example(f"name:{text}", "phrase", text, required, frozenset(), ())
+            yield Example(f"name:{text}", "phrase", text, required, frozenset(), (), teaches_encoder=False)
 
 
 def training_examples(data: Path, tabular: TabularList) -> list[Example]:
@@ -139,5 +155,5 @@ def training_examples(data: Path, tabular: TabularList) -> list[Example]:
 def encoder_terms(examples: Sequence[Example]) -> Iterator[Term]:
     """Yield the names that the encoder learns from examples."""
     for example in examples:
-        if example.kind != "phrase" or example.teaches_encoder:
+        if example.teaches_encoder:
             yield from example.evidence

@@ -23,14 +23,14 @@ from onnx_models.spelling import Speller
 from onnx_models.style import Style
 from onnx_models.training.corpora import background, plain_english, us_code_uses
 from onnx_models.training.encoder import Pairs, Recipe, fine_tune
-from onnx_models.training.examples import Example, encoder_terms, plain_examples, training_examples
+from onnx_models.training.examples import Example, encoder_terms, is_hidden, plain_examples, taught_codes, training_examples
 from onnx_models.training.export import equality, export_encoder
 from onnx_models.training.index import build_concepts, build_titles, build_words, document_windows, save_concepts
 from onnx_models.training.linear import telling_cases, train_style
 from onnx_models.training.prototypes import learn_prototypes, lessons, load_prototypes
 from onnx_models.training.rank import Knowledge, Labelled, cross_fitted, save_ranker, train_rankers, typical
 from onnx_models.training.terms import TabularList, Term, official_terms, synonym_terms
-from onnx_models.training.untaught import is_hidden, untaught_vectors
+from onnx_models.training.untaught import untaught_vectors
 
 NAME = "marginalia-minilm"
 FILES = (
@@ -140,7 +140,7 @@ class Pipeline:
 
     @cached_property
     def _untaught(self) -> dict[int, Vectors]:
-        taught = {self._tabular.stem(t.code) for e in self._examples if e.kind == "phrase" for t in e.evidence}
+        taught = taught_codes(self._examples, self._tabular)
         concepts = build_concepts(self._tabular, {}, {}, taught)
         wanted = {row for code in taught if is_hidden(code) and (row := concepts.row(code)) is not None}
         prototypes, encoder = load_prototypes(self._work / "sharpened"), Encoder(self._out, threads=self._threads)

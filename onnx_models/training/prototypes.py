@@ -24,7 +24,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from onnx_models.abbreviations import abbreviations
 from onnx_models.normalise import written_out
-from onnx_models.retrieval import Concepts
+from onnx_models.retrieval import SHARPNESS, Concepts
 from onnx_models.runtime import Vectors
 from onnx_models.spelling import Speller
 from onnx_models.training.encoder import Recipe, augmented, embed, load_base, save_trained
@@ -37,7 +37,6 @@ _WEIGHT = {"phrase": 20.0, "evidence": 5.0, "abbreviation": 3.0, "inclusion": 1.
 _PLAIN = frozenset({"title", "inclusion", "ontology", "propagated", "phrase"})
 _WRITTEN = frozenset({"phrase", "evidence"})
 _NAMES = 12  # of a concept, for the beginning of its prototype
-_SCALE = 20.0  # of the cosines in the softmax
 _WARM = 0.06  # share of the steps until the full learning rate
 
 
@@ -142,7 +141,7 @@ def learn_prototypes(
     began, running = time.monotonic(), math.nan
     for step in range(first, recipe.prototype_steps):
         batch = dice.choices(learned, cum_weights=ends, k=recipe.prototype_batch)
-        scores = embed(model, tokenizer, [augmented(dice.choice(x.forms), dice) for x in batch]) @ nn.functional.normalize(prototypes, dim=-1).T * _SCALE
+        scores = embed(model, tokenizer, [augmented(dice.choice(x.forms), dice) for x in batch]) @ nn.functional.normalize(prototypes, dim=-1).T * SHARPNESS
         hidden = torch.zeros_like(scores, dtype=torch.bool)
         for i, lesson in enumerate(batch):
             hidden[i, list(lesson.also)] = True

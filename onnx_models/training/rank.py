@@ -28,11 +28,10 @@ from onnx_models.retrieval import Concepts, VectorIndex
 from onnx_models.runtime import Encoder
 from onnx_models.spelling import Speller
 from onnx_models.style import STYLE_BUCKETS, Style
-from onnx_models.training.examples import Example
+from onnx_models.training.examples import Example, is_hidden, taught_codes
 from onnx_models.training.index import Coded, build_concepts, build_lexicon, build_titles, build_vectors, document_windows
 from onnx_models.training.linear import Arrays, train_telling
 from onnx_models.training.terms import TabularList, Term
-from onnx_models.training.untaught import is_hidden
 from onnx_models.wording import Titles
 
 Floats = npt.NDArray[np.float32]
@@ -108,7 +107,7 @@ class Knowledge:
 
     def concepts(self, examples: Sequence[Example], hidden: Callable[[str], bool] = lambda _: False) -> Concepts:
         """Return the table of concepts with what these examples say of their use."""
-        taught = {c for e in examples if e.kind == "phrase" for t in e.evidence if not hidden(c := self.tabular.stem(t.code))}
+        taught = {code for code in taught_codes(examples, self.tabular) if not hidden(code)}
         uses: Counter[str] = Counter(c for e in examples if e.kind == "case" for c in e.right)
         noted: Counter[str] = Counter(self.us_uses)
         for e in examples:

@@ -7,28 +7,20 @@ the one that its names foretell, by a linear model over the concepts that truly 
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
-from onnx_models.retrieval import Concepts
+from onnx_models.retrieval import SHARPNESS, Concepts
 from onnx_models.runtime import Vectors
 from onnx_models.training.index import concept_of
 from onnx_models.training.terms import TabularList, Term
 
-_HIDDEN = 0.1  # of the taught codes
 _NAMES = frozenset({"title", "inclusion", "ontology", "propagated"})
 _NAMES_EACH = 5
 _SAMPLE = 6_000  # concepts of names only that the linear model is fitted on
 _RIDGE = 3.0
-_SHARPNESS = 20.0  # of the softmax that the encoder was trained with
-
-
-def is_hidden(code: str) -> bool:
-    """Tell whether the phrases of a code (without 7th character) are hidden in one fold, by hash of its first five characters, so that kin go together."""
-    return hashlib.sha256(f"hidden:{code[:5]}".encode()).digest()[0] < _HIDDEN * 256
 
 
 def untaught_vectors(
@@ -73,7 +65,7 @@ def untaught_vectors(
 
 def _around(vectors: Vectors, taught: Vectors) -> Vectors:
     near = vectors @ taught.T
-    weight = np.exp(_SHARPNESS * (near - near.max(axis=1, keepdims=True)))
+    weight = np.exp(SHARPNESS * (near - near.max(axis=1, keepdims=True)))
     return np.asarray((weight / weight.sum(axis=1, keepdims=True)) @ taught, np.float32)
 
 

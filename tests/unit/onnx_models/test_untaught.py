@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pytest
 
 from onnx_models.retrieval import Concept, Concepts
+from onnx_models.training.examples import is_hidden
 from onnx_models.training.terms import TabularList, Term
-from onnx_models.training.untaught import is_hidden, untaught_vectors
+from onnx_models.training.untaught import untaught_vectors
 
 WIDTH = 16
 Vectors = npt.NDArray[np.float32]
