@@ -47,12 +47,17 @@ def test_the_way_of_a_code_stands_in_one_line(screen: Screen) -> None:
         screen.until(lambda: screen.js(READY))
 
 
-def test_an_answer_that_is_lost_makes_no_second_decision(screen: Screen) -> None:
-    """Network cut in mid-save, after the service has kept it: the second click finds the decision kept, once, and nobody is told of a conflict."""
-    screen.open(1280, 800)
+def accept_while_cut(screen: Screen) -> None:
+    """Accept a code; the service keeps it, its answer is lost, and the page says that nothing was saved."""
     screen.js("const real = window.fetch; window.real = real; window.fetch = async (...a) => { await real(...a); throw new TypeError('cut'); };")
     screen.js("arguments[0].click()", screen.card("E11.22").find_element(By.CSS_SELECTOR, ".accept"))
     screen.until(lambda: "Not saved" in screen.card("E11.22").find_element(By.CSS_SELECTOR, ".form-error").text)
+
+
+def test_an_answer_that_is_lost_makes_no_second_decision(screen: Screen) -> None:
+    """Network cut in mid-save, after the service has kept it: the second click finds the decision kept, once, and nobody is told of a conflict."""
+    screen.open(1280, 800)
+    accept_while_cut(screen)
     screen.js("window.fetch = window.real;")
     screen.js("arguments[0].click()", screen.card("E11.22").find_element(By.CSS_SELECTOR, ".accept"))
     screen.until(lambda: screen.state("E11.22") == "accept")
@@ -64,9 +69,7 @@ def test_an_answer_that_is_lost_makes_no_second_decision(screen: Screen) -> None
 def test_a_save_that_was_cut_shows_once_the_network_is_back(screen: Screen) -> None:
     """What the service has kept is shown when the network comes back, without a click."""
     screen.open(1280, 800)
-    screen.js("const real = window.fetch; window.real = real; window.fetch = async (...a) => { await real(...a); throw new TypeError('cut'); };")
-    screen.js("arguments[0].click()", screen.card("E11.22").find_element(By.CSS_SELECTOR, ".accept"))
-    screen.until(lambda: "Not saved" in screen.card("E11.22").find_element(By.CSS_SELECTOR, ".form-error").text)
+    accept_while_cut(screen)
     screen.js("window.fetch = window.real; window.dispatchEvent(new Event('online'));")
     screen.until(lambda: screen.state("E11.22") == "accept")
 
