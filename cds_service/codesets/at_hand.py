@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from cds_service.codesets.library import Library, Shelf
+from cds_service.customer_files import put_text
 from cds_service.denials.shelf import DenialShelf
 from cds_service.errors import RuleError
 from cds_service.review.codeset import ICD10CM, CodeSet, CodeSets
@@ -70,13 +70,7 @@ class AtHand:
             if other.name != path.name and payer_rules(other.name, read_rules(other), releases).payer == rules.payer:
                 raise RuleError(f"{path.name}, line 1: the rules of {rules.payer} are in {other.name} already.", "Keep one file a payer.")
         place = self.folder / "payers" / path.name
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            temporary = place.with_suffix(".new")
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, place)
-        except OSError as error:
-            raise RuleError(f"{place} can't be written ({error.strerror}).", "Set MARGINALIA_DATA to a folder of its own.") from error
+        put_text(place, text)
         return rules
 
     def drop_rules(self, name: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from cds_service.customer_files import put_text
 from cds_service.errors import NotFoundError, RuleError
 from cds_service.review.claims.learned import LearnedDenials
 
@@ -42,13 +42,7 @@ class DenialShelf:
     def put(self, tenant: str, learned: LearnedDenials) -> Path:
         """Put a score in force in one step. Raises RuleError where it can't be written."""
         place = self._folder(tenant) / f"{learned.version}.json"
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            temporary = place.with_suffix(".new")
-            temporary.write_text(learned.written(), encoding="utf-8")
-            os.replace(temporary, place)
-        except OSError as error:
-            raise RuleError(f"{place} can't be written ({error.strerror}).", "Set MARGINALIA_DATA to a folder of its own.") from error
+        put_text(place, learned.written())
         return place
 
     def remove(self, tenant: str) -> LearnedDenials | None:
