@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
+import threading
 import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 
+_LOG = logging.getLogger(__name__)
 correlation: ContextVar[str] = ContextVar("correlation", default="")  # names the request that is being answered, in every line and in the audit
 
 
@@ -43,3 +47,19 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+def crash_without_words() -> None:
+    """Have what nobody catches end in a log line without its text, in every thread, and leave no core dump: memory holds notes."""
+    with contextlib.suppress(ImportError, ValueError, OSError):  # no such limits on this system
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.excepthook = _tell_crash
+    threading.excepthook = lambda told: _tell_crash(told.exc_type, told.exc_value, told.exc_traceback)
+    sys.unraisablehook = lambda told: _tell_crash(told.exc_type, told.exc_value, told.exc_traceback)
+
+
+def _tell_crash(kind: type[BaseException], error: BaseException | None, at: TracebackType | None) -> None:
+    if not issubclass(kind, KeyboardInterrupt | SystemExit):
+        _LOG.critical("crashed", extra={"fields": told_of((error or kind()).with_traceback(at))})

@@ -16,7 +16,7 @@ import waitress
 from cds_service.application import Application
 from cds_service.config import DEFAULT_PUBLIC_URL, Settings, is_loopback
 from cds_service.errors import ConfigurationError
-from cds_service.logs import log_to_stderr
+from cds_service.logs import crash_without_words, log_to_stderr
 from cds_service.web import create_app
 
 _LOG = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ def serve(host: str, port: int, open_mode: bool, config: Path | None) -> None:
 
     check_exposure(host, replace(Settings.load(config), open=open_mode))
     log_to_stderr()
+    crash_without_words()
     # Listening comes before loading: a taken port is told at once, and callers wait for the model instead of being refused.
     with listening(host, port) as door:
         serve_on(current, begin, door)
