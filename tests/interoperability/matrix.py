@@ -263,10 +263,20 @@ ROWS = (
     Row("fhir.resources 8 (PyPI)", "judges what is written, and the demo's charts", f"pytest {' '.join(_WRITTEN)}", tests_of(*_WRITTEN)),
     Row("Medplum FHIR router 5.2.13 (npm)", "FHIR server that our client reads", "matrix --only medplum", medplum),
     Row("oidc-provider 9.13.3 (npm), before sekmet-fhir", "authorisation server of an EHR that launches our app", "matrix --only oidc-provider", oidc_provider),
-    Row("CDS Hooks Sandbox", "EHR page in a browser", "guide, section 7", why="neither in npm nor in PyPI; on the internet; calls an https address of yours"),
-    Row("SMART App Launcher", "authorisation server", "guide, section 7", why="neither in npm nor in PyPI; on the internet"),
+    Row(
+        "CDS Hooks Sandbox",
+        "EHR page in a browser",
+        "guide, section 7",
+        why="neither in npm nor in PyPI; from GitHub; what its page asks first (CORS, discovery, a hook call) was tried with curl",
+    ),
+    Row("SMART App Launcher", "authorisation server", "guide, section 7", why="neither in npm nor in PyPI; on the internet, and as an image"),
     Row("HAPI FHIR, or another FHIR server of yours", "the same (guide, section 7)", _OWN_SERVER_COMMAND, own_server),
-    Row("Inferno", "test kit", "none", why="not in these registries; `conformance` and `smart-conformance` stand in for it"),
+    Row(
+        "Inferno",
+        "test kit",
+        "none",
+        why="its kits test servers and apps from images that can't be had here; `conformance` and `smart-conformance` stand in for it",
+    ),
     Row("Epic, Oracle Health", "EHRs", "[Epic](integration-epic.md), [Oracle Health](integration-oracle.md)", why="no access; never tried"),
 )
 
