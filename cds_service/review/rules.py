@@ -80,7 +80,16 @@ class Explain:
     text: str
 
 
-Change = Add | Exchange | Withhold | Offer | Explain
+@dataclass(frozen=True, slots=True)
+class Precede:
+    """Put one code before another, where both stand."""
+
+    code: str
+    other: str
+    text: str
+
+
+Change = Add | Exchange | Withhold | Offer | Explain | Precede
 Decide = Callable[[Sheet, Case], Iterable[Change]]
 
 
@@ -159,9 +168,20 @@ def _applied(sheet: Sheet, change: Change, by: Rule, case: Case) -> Sheet:
     line = sheet.lines.get(change.code)
     if line is None:
         return sheet
+    if isinstance(change, Precede):
+        return _preceding(sheet, change, by)
     if isinstance(change, Explain):
         return sheet.replaced(replace(line, rationale=(*line.rationale, Rationale(by.id, change.text, by.source))))
     return sheet.replaced(replace(line, alternatives=_with_alternative(line, case, change.other, change.confidence, change.why)))
+
+
+def _preceding(sheet: Sheet, change: Precede, by: Rule) -> Sheet:
+    line = sheet.lines.get(change.code)
+    if line is None or change.other not in sheet or change.other == change.code:
+        return sheet
+    reason = Rationale(by.id, change.text, by.source)
+    told = line.rationale if reason in line.rationale else (*line.rationale, reason)
+    return replace(sheet.replaced(replace(line, rationale=told)), order=(*sheet.order, (change.code, change.other)))
 
 
 def _exchanged(sheet: Sheet, change: Exchange, by: Rule, case: Case) -> Sheet:

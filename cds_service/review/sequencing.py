@@ -23,11 +23,12 @@ _NEVER_FIRST = (
     *("B95", "B96", "B97", "R65.2", "Z16", "Z37", "Z3A", "Z66", "Z67", "Z68"),
     *(f"Z{n}" for n in range(79, 100)),
 )
+_POWER_FAILURE = "Z99.12"  # a ventilated patient while the power fails: first-listed only (I.C.21.c.16), among codes of status
 _NEVER_FIRST_TITLE = re.compile(r"(?:Adverse effect of|Underdosing of)\b")
 _UNDERLYING = re.compile(r"(?:the )?underlying (?:diseases?|physiological condition|condition, such as|neoplasm)", re.I)
 _BIRTH_AND_TREATMENT = ("Z38", "Z51.0", "Z51.1")  # first in every setting: I.C.16.a.2, I.C.2.e.2
 # First-listed by I.C.21.c.16, I.C.15.b.1.
-_EXAM = ("Z00", "Z01", "Z02", "Z04", "Z31.81", "Z31.82", "Z31.83", "Z31.84", "Z33.2", "Z34", "Z39", "Z40", "Z42", "Z52", "Z76.1", "Z76.2")
+_EXAM = ("Z00", "Z01", "Z02", "Z04", "Z31.81", "Z31.82", "Z31.83", "Z31.84", "Z33.2", "Z34", "Z39", "Z40", "Z42", "Z52", "Z76.1", "Z76.2", _POWER_FAILURE)
 _SCREENING = ("Z11", "Z12", "Z13")
 _RANKED = ("T2", "T31", "T32", "R13.1")
 _BY_SITE = ("T20", "T21", "T22", "T23", "T24", "T25")
@@ -41,6 +42,7 @@ def sequenced(sheet: Sheet, case: Case) -> tuple[Line, ...]:
     prominences = Prominences(sheet, case)
     wished = sorted(sheet, key=lambda line: _key(line, case, prominences))
     before = _predecessors(wished, case.codes)
+    _add_order(before, sheet)
     ordered: dict[str, Line] = {}
     for line in wished:
         _place(line, before, ordered, ())
@@ -49,7 +51,7 @@ def sequenced(sheet: Sheet, case: Case) -> tuple[Line, ...]:
 
 def may_be_first(code: str, codes: CodeSet) -> bool:
     """Tell whether the classification lets a code stand first at all."""
-    return not code.startswith(_NEVER_FIRST) and not needs_etiology(codes, code) and not _NEVER_FIRST_TITLE.match(codes.title(code))
+    return (code == _POWER_FAILURE or not code.startswith(_NEVER_FIRST)) and not needs_etiology(codes, code) and not _NEVER_FIRST_TITLE.match(codes.title(code))
 
 
 @lru_cache(maxsize=8192)
@@ -89,6 +91,13 @@ def _predecessors(lines: Sequence[Line], codes: CodeSet) -> dict[str, list[Line]
             candidates = [other for other, wanted in asking if code[:3] in wanted]
         found[code] = [other for other in candidates if precedes(other.code, code, manifest)]
     return found
+
+
+def _add_order(before: dict[str, list[Line]], sheet: Sheet) -> None:
+    """Add the order that rules decided, where no note of the tabular list says the opposite."""
+    for first, then in sheet.order:
+        if first in before and then in before and all(line.code != then for line in before[first]):
+            before[then] = [sheet.lines[first], *(line for line in before[then] if line.code != first)]
 
 
 def _ranks_before(one: str, other: str) -> bool:

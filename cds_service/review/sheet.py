@@ -29,6 +29,7 @@ class Sheet:
 
     lines: Mapping[str, Line] = field(default_factory=dict)
     left_out: tuple[NotCoded, ...] = ()
+    order: tuple[tuple[str, str], ...] = ()  # pairs of codes of which a guideline puts the first before the second
 
     def __contains__(self, code: str) -> bool:
         return code in self.lines

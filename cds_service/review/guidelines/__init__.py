@@ -1,6 +1,7 @@
 """Conventions and guidelines of ICD-10-CM as rules. `BOOK` is all of them; every rule enters here."""
 
 from cds_service.review.guidelines import (
+    causes,
     circulatory,
     conventions,
     diabetes,
@@ -26,6 +27,7 @@ from cds_service.review.guidelines import (
     skin,
     status,
     symptoms,
+    syndromes,
     uncertainty,
 )
 from cds_service.review.rules import RuleBook
@@ -51,14 +53,17 @@ BOOK = RuleBook(
         *linked.RULES,
         *obstetrics.RULES,
         *injuries.RULES,
+        *causes.RULES,
         *drugs.RULES,
         *skin.RULES,
         *pain.RULES,
         *status.RULES,
         *symptoms.RULES,
+        *syndromes.RULES,
         *conventions.RULES,
         *extent.RULES,
         *encounters.RULES,
         *principal.RULES,
+        *conventions.CLOSING,
     )
 )

@@ -6,7 +6,7 @@ Guidelines I.A.12.a, I.A.13, I.B.2, I.B.18; notes of the tabular list.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from cds_service.review.case import Case
@@ -67,9 +67,24 @@ def _content(title: str) -> frozenset[str]:
 )
 def manifestation(sheet: Sheet, case: Case) -> Iterable[Change]:
     """A code "in diseases classified elsewhere" is not reported without a code for the disease."""
-    for line in sheet:
-        if case.codes.is_manifestation(line.code) and not any(other.code != line.code and is_etiology(case.codes, other.code, line.code) for other in sheet):
-            yield Withhold(line.code, "excluded by I.A.13 (no underlying disease is documented)")
+    standing = {line.code: line for line in sheet}
+    while alone := next((line for line in standing.values() if case.codes.is_manifestation(line.code) and not _has_etiology(line, standing, case)), None):
+        standing.pop(alone.code)  # what it was the disease for may now be alone too
+        yield Withhold(alone.code, "excluded by I.A.13 (no underlying disease is documented)")
+
+
+def _has_etiology(line: Line, standing: Mapping[str, Line], case: Case) -> bool:
+    """Tell whether a disease stands that a note names for a manifestation; or one that no note names, told in the same sentence."""
+    named = coded_first(case.codes, line.code)
+    others = [other for other in standing.values() if other.code != line.code]
+    if any(other.code in named for other in others):
+        return True
+    places = _sentences(line, case)
+    return any(is_etiology(case.codes, other.code, line.code) and places & _sentences(other, case) for other in others)
+
+
+def _sentences(line: Line, case: Case) -> set[tuple[str, int]]:
+    return {(e.source, at.begin) for e in line.evidence if (at := case.sentence(e))}
 
 
 def is_etiology(codes: CodeSet, code: str, manifestation: str) -> bool:
@@ -138,4 +153,5 @@ def _families(sheet: Sheet, codes: CodeSet) -> Iterable[tuple[str, str, str]]:
             yield line.code, family["left"], family["bilateral"]
 
 
-RULES = (both_sides, less_specific, manifestation, excludes1)
+RULES = (both_sides, less_specific, excludes1)
+CLOSING = (manifestation,)  # after every rule that may take a disease away

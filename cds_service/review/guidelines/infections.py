@@ -9,12 +9,14 @@ from collections.abc import Iterable
 from datetime import date
 
 from cds_service.review.case import Case
-from cds_service.review.guidelines.support import GUIDELINES, WORDING, beside, best, least
-from cds_service.review.rules import Add, Change, Exchange, Phase, Withhold, rule
-from cds_service.review.sheet import Sheet
+from cds_service.review.guidelines.support import GUIDELINES, WORDING, all_past, beside, best, least, spoken, together
+from cds_service.review.rules import Add, Change, Exchange, Offer, Phase, Precede, Withhold, rule
+from cds_service.review.sheet import Line, Sheet
 
 _SEPSIS = ("A40", "A41", "A02.1", "A22.7", "A26.7", "A32.7", "A42.7", "A54.86", "B37.7", "O85", "P36", "T81.44", "O86.04")
 _NAMED_SEPSIS = ("A40", "A41", "R65.2")
+_DEFINING = ("A07.2", "A07.3", "A31.2", "A81.2", "B25", "B37.1", "B37.81", "B39.3", "B45", "B58.2", "B59", "C46")  # illnesses that define AIDS
+_PAST = 0.6  # confidence in an infection that is mentioned as past
 _TOGETHER = 60  # characters within which an organism belongs to a sepsis
 _ORGANISM = (  # organism code (B95-B96) or wording -> sepsis due to it
     ("B95.0", "A40.0"),
@@ -120,4 +122,102 @@ def covid_contained(sheet: Sheet, _case: Case) -> Iterable[Change]:
         yield Withhold(line.code, "contained in U07.1")
 
 
-RULES = (sepsis_named, sepsis_organism, covid_pneumonia, septic_shock, hiv, covid_contained)
+@rule(
+    "guideline.I.C.1.a.2.d",
+    "HIV with a condition that it causes is HIV disease",
+    f"{GUIDELINES}, I.C.1.a.2.d: Z21 is not used where a condition is described as resulting from HIV",
+    Phase.COMBINATION,
+    needs=("Z21",),
+    yields=("B20",),
+)
+def hiv_disease(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """A positive status beside a condition that the provider calls HIV-related is B20; an illness that defines AIDS without such a word offers it."""
+    status = sheet.lines["Z21"]
+    caused = [line for line in sheet if line.code[0] not in "VWXYZ" and _by_hiv(line, case)]
+    if caused:
+        yield Exchange("Z21", "B20", f"{caused[0].code} is documented as resulting from HIV.", least(status, *caused[:1]), caused[0].evidence)
+    elif defining := best(sheet.under(*_DEFINING)):
+        yield Offer("Z21", "B20", least(status, defining), f"Right if {defining.code}, an illness that defines AIDS, is documented as resulting from HIV.")
+
+
+@rule(
+    "guideline.I.C.1.a.2.a",
+    "HIV disease before the condition that it causes",
+    f"{GUIDELINES}, I.C.1.a.2.a and b; CDC, stage 3-defining opportunistic illnesses, MMWR 2014;63(RR-03)",
+    Phase.EXCLUSION,
+    needs=("B20",),
+)
+def hiv_first(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """B20 precedes its manifestations; a condition that has nothing to do with HIV keeps its place, also before B20."""
+    for line in sheet:
+        if line.code[0] not in "VWXYZ" and line.code != "B20" and (line.code.startswith(_DEFINING) or _by_hiv(line, case)):
+            yield Precede("B20", line.code, f"{line.code} is a condition of HIV disease, which is coded first.")
+
+
+def _by_hiv(line: Line, case: Case) -> bool:
+    return line.code != "Z21" and bool(beside(case.said("hiv_related"), line.evidence, before=2, after=2))
+
+
+@rule(
+    "guideline.I.C.1.g.1.i",
+    "History of COVID-19",
+    f"{GUIDELINES}, I.C.1.g.1.i; tabular list, Z86.16",
+    Phase.STATUS,
+    yields=("Z86.16",),
+    valid_from=date(2021, 1, 1),
+)
+def covid_past(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """COVID-19 that is told as past is Z86.16, unless something of it is said to remain."""
+    if case.said("post_covid"):
+        return
+    for line in sheet.under("U07.1"):
+        if all_past(line.evidence, case):
+            yield Exchange(line.code, "Z86.16", "COVID-19 is documented as past.", alternative="Right if the infection is still there.")
+    past = tuple(e for left in sheet.left_out if left.code == "U07.1" and left.reason == "historical" for e in left.evidence)
+    if past and not sheet.has("U07.1", "Z86.16", "U09.9"):
+        yield Add("Z86.16", _PAST, past, "COVID-19 is documented as past.")
+
+
+@rule(
+    "guideline.I.C.1.g.1.m",
+    "Post COVID-19 condition",
+    f"{GUIDELINES}, I.C.1.g.1.m; tabular list, U09.9 (code first the specific condition), Z86.16 (Excludes1)",
+    Phase.COMBINATION,
+    yields=("U09.9",),
+    valid_from=date(2021, 10, 1),
+)
+def covid_remains(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """What is documented as remaining from COVID-19 comes first, then U09.9; U07.1 only where the infection itself is named too."""
+    said = spoken(case, "post_covid")
+    if not said:
+        return
+    if not sheet.has("U09.9"):
+        yield Add("U09.9", WORDING, said, "A condition is documented as following COVID-19.")
+    for line in sheet.under("U07.1"):
+        if all(beside(said, (e,), before=0, after=0) for e in line.evidence):
+            yield Withhold(line.code, "contained in U09.9")
+    for line in sheet.under("Z86.16"):
+        yield Withhold(line.code, "excluded by U09.9 (Excludes1)")
+    for line in sheet:
+        if line.code[0] not in "UVWXYZ" and together(case, "post_covid", line.evidence):
+            yield Precede(line.code, "U09.9", "The specific condition comes before U09.9.")
+
+
+@rule(
+    "guideline.I.C.1.g.1.b",
+    "COVID-19 before its manifestations",
+    f"{GUIDELINES}, I.C.1.g.1.b, c and d",
+    Phase.EXCLUSION,
+    needs=("U07.1",),
+    valid_from=date(2020, 4, 1),
+)
+def covid_first(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """What is documented as due to COVID-19 follows U07.1; sepsis, pregnancy and transplant complications have rules of their own."""
+    for line in sheet:
+        if line.code[0] not in "OUVWXYZ" and not line.code.startswith((*_SEPSIS, "T86")) and beside(
+            case.said("covid_related"), line.evidence, before=2, after=2
+        ):
+            yield Precede("U07.1", line.code, f"{line.code} is documented as due to COVID-19, which is coded first.")
+
+
+RULES = (sepsis_named, covid_past, sepsis_organism, covid_pneumonia, hiv_disease, covid_remains, septic_shock, hiv, hiv_first, covid_first, covid_contained)

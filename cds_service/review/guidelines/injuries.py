@@ -63,7 +63,7 @@ def aftercare(sheet: Sheet, _case: Case) -> Iterable[Change]:
 def external_cause(sheet: Sheet, _case: Case) -> Iterable[Change]:
     """How it happened is coded beside the condition that it caused, never without one."""
     if not sheet.has("S", "T", "M", "G56", "H", "L", "O9A"):
-        for line in sheet.under("V", "W", "X", "Y"):
+        for line in sheet.under("V", "W", "X", "Y0", "Y2", "Y3", "Y92", "Y93", "Y99"):
             yield Withhold(line.code, "excluded by I.C.20.a (no condition that it caused is coded)")
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 
 from cds_service.review.case import Case
-from cds_service.review.guidelines.support import GUIDELINES, WORDING, best, least, spoken
+from cds_service.review.guidelines.support import GUIDELINES, WORDING, beside, best, least, spoken
 from cds_service.review.model import Evidence
 from cds_service.review.rules import Add, Change, Exchange, Phase, Withhold, rule
 from cds_service.review.sheet import Sheet
@@ -17,6 +17,7 @@ from cds_service.review.sheet import Sheet
 _STAGE = re.compile(r"(?:stage|stg|grade|g|ckd|disease|failure|insufficiency)[\s,:(-]*(?P<stage>[1-5]|iv|i{1,3}|v)(?P<part>[abc]?)(?!\w)")
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"}
 _END_STAGE = "End stage renal disease is named."
+_EARLIER = (("I12.0", "I12.9"), ("I13.11", "I13.10"), ("I13.2", "I13.0"))  # with stage 5 or end stage, and with an earlier stage
 _UNSTAGED, _STAGE_3, _DIALYSIS = "N18.9", "N18.30", "N18.6"
 
 
@@ -51,7 +52,7 @@ def stage(sheet: Sheet, case: Case) -> Iterable[Change]:
 )
 def end_stage(sheet: Sheet, case: Case) -> Iterable[Change]:
     """ESRD is N18.6 whatever else is said of the stage; the engine may have seen its combination with hypertension or diabetes alone."""
-    said = spoken(case, "end_stage_kidney")
+    said = _end_stage_named(case)
     if not said or _DIALYSIS in sheet:
         return
     standing = sheet.under("N18")
@@ -59,6 +60,52 @@ def end_stage(sheet: Sheet, case: Case) -> Iterable[Change]:
         yield Exchange(line.code, _DIALYSIS, _END_STAGE, least(line, WORDING), said, telling=said)
     if not standing:
         yield Add(_DIALYSIS, WORDING, said, _END_STAGE, telling=said)
+
+
+@rule(
+    "guideline.I.C.14.a.1.not-yet",
+    "Not yet end stage, not yet on dialysis",
+    f"{GUIDELINES}, I.C.14.a.1 and III; tabular list, N18.5 (Excludes1: requiring chronic dialysis), N18.6, Z99.2",
+    Phase.STATUS,
+    needs=("N18.6", "Z99.2", *(code for code, _ in _EARLIER)),
+    yields=("N18", "I12.9", "I13.0", "I13.10"),
+)
+def not_yet(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """What has not come yet is not coded: no N18.6 and no Z99.2 from "not yet ESRD", "pre-dialysis"; nor the combinations that hold them."""
+    no_stage, no_dialysis = case.said("not_yet_end_stage"), case.said("not_yet_dialysis")
+    for line in sheet.under("Z99.2"):
+        if no_dialysis and all(beside(no_dialysis, (e,), before=0, after=0) for e in line.evidence):
+            yield Withhold(line.code, "not yet on dialysis")
+    if _end_stage_named(case) or not (no_stage or no_dialysis):
+        return
+    text = "The documentation says that end stage, or dialysis, has not come yet."
+    code, said = _stated(case)
+    for line in sheet.under(_DIALYSIS):
+        yield Exchange(line.code, code or _UNSTAGED, text, least(line, WORDING), said or no_stage or no_dialysis)
+    if code != "N18.5":
+        for late, earlier in _EARLIER:
+            yield Exchange(late, earlier, text)
+
+
+def _end_stage_named(case: Case) -> tuple[Evidence, ...]:
+    """Return the places where end stage is said of the patient now, and not as what has not come yet."""
+    denied = case.said("not_yet_end_stage")
+    return tuple(e for e in spoken(case, "end_stage_kidney") if not _overlap((e,), denied))
+
+
+@rule(
+    "tabular.D63.1",
+    "Anaemia in chronic kidney disease after the kidney disease",
+    "Tabular list, D63.1: code first underlying chronic kidney disease (N18.-)",
+    Phase.COMPANION,
+    needs=("D63.1",),
+    yields=("N18.9",),
+)
+def anemia(sheet: Sheet, _case: Case) -> Iterable[Change]:
+    """Anaemia in chronic kidney disease names that disease: its code comes first, without stage where none is documented."""
+    if not sheet.has("N18"):
+        line = sheet.lines["D63.1"]
+        yield Add(_UNSTAGED, line.confidence, line.evidence, "D63.1 asks for the kidney disease first; its stage is not documented.")
 
 
 def _stated(case: Case) -> tuple[str, tuple[Evidence, ...]]:
@@ -110,4 +157,4 @@ def obstructing_stone(sheet: Sheet, _case: Case) -> Iterable[Change]:
         yield Withhold(line.code, "contained in N13.2")
 
 
-RULES = (stage, end_stage, obstructing_stone)
+RULES = (not_yet, stage, end_stage, anemia, obstructing_stone)

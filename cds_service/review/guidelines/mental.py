@@ -5,15 +5,18 @@ Guidelines I.C.5.b.2, I.C.5.d, I.A.13; Alphabetic Index, "Alzheimer's".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date
 
 from cds_service.review.case import Case
-from cds_service.review.guidelines.support import GUIDELINES, best, least, together
+from cds_service.review.guidelines.support import GUIDELINES, WORDING, best, least, together
+from cds_service.review.model import Evidence
 from cds_service.review.rules import Add, Change, Exchange, Phase, Withhold, rule
 from cds_service.review.sheet import Sheet
 
 _SUBSTANCES = ("F10", "F11", "F12", "F13", "F14", "F15", "F16", "F18", "F19")
+_LEVELS = (20, 40, 60, 80, 100, 120, 200, 240)  # mg/100 ml from which Y90.1 to Y90.8 hold
 _DEMENTING = ("G30", "G31.0", "G31.83", "G20", "G10", "G35", "B20", "A81.0")
 
 
@@ -85,4 +88,32 @@ def depression(sheet: Sheet, _case: Case) -> Iterable[Change]:
         yield Exchange("F32.9", "F32.A", "The documentation says depression, not major depression.", alternative="Right if major depression is meant.")
 
 
-RULES = (depression, dementia, hierarchy, bare_use)
+@rule(
+    "guideline.I.C.5.b.5",
+    "Blood alcohol level",
+    f"{GUIDELINES}, I.C.5.b.5 and I.B.14; tabular list, Y90: code first any associated alcohol related disorders (F10)",
+    Phase.EXCLUSION,
+    needs=("F10", "Y90"),
+    yields=("Y90",),
+)
+def blood_alcohol(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """The level, whoever documents it, accompanies an alcohol related disorder of the provider, and never stands without one."""
+    disorder = best(sheet.under("F10"))
+    if disorder is None:
+        for line in sheet.under("Y90"):
+            yield Withhold(line.code, "excluded by I.C.5.b.5 (no alcohol related disorder of the provider)")
+        return
+    said = tuple(e for e in case.asserted("blood_alcohol") if e.section != "family")
+    if said and not sheet.has("Y90"):
+        level = max(_level(e) for e in said)
+        code = f"Y90.{sum(level >= least_of for least_of in _LEVELS)}"
+        yield Add(code, least(disorder, WORDING), said, f"A blood alcohol level of {level:g} mg/100 ml is documented beside {disorder.code}.")
+
+
+def _level(found: Evidence) -> float:
+    """Return milligrams in 100 ml: ".24 %" is 240."""
+    number = re.findall(r"\d*\.\d+|\d+", found.text)[-1]
+    return float(number) * 1000 if "." in number else float(number)
+
+
+RULES = (depression, dementia, hierarchy, bare_use, blood_alcohol)

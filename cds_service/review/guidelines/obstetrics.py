@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 
 from cds_service.review.case import Case
-from cds_service.review.guidelines.support import GUIDELINES, WORDING, best, least
+from cds_service.review.guidelines.support import GUIDELINES, WORDING, best, least, spoken, together
 from cds_service.review.model import Evidence
 from cds_service.review.rules import Add, Change, Exchange, Phase, Withhold, rule
 from cds_service.review.sheet import Sheet
@@ -22,7 +22,10 @@ _PREEXISTING = (  # condition, its code in pregnancy (trimester unspecified), wh
     ("E13", "O24.819", True),
     ("I10", "O10.019", False),
     ("B20", "O98.719", True),
+    ("Z21", "O98.719", True),
 )
+_FETAL = ("O31", "O32", "O33.3", "O33.4", "O33.5", "O33.6", "O35", "O36", "O40", "O41", "O60.1", "O60.2", "O64", "O69")
+_WHOLE = 8  # characters of a code with its 7th character
 _TRIMESTER = re.compile(r",?\s*\b(?:unspecified|first|second|third) trimester\b")
 
 
@@ -65,12 +68,12 @@ def trimester(sheet: Sheet, case: Case) -> Iterable[Change]:
         title = case.codes.title(line.code)
         if "unspecified trimester" not in title:
             continue
-        bare = _TRIMESTER.sub("", title)
-        parent = case.codes.entries[case.codes.stem(line.code)].parent or ""
-        for sibling in case.codes.children(parent):
-            other = case.codes.title(sibling)
-            if f"{name} trimester" in other and _TRIMESTER.sub("", other) == bare and case.codes.is_billable(sibling):
-                yield Exchange(line.code, sibling, f"{number} weeks are documented: {name} trimester.", least(line, WORDING), (found,))
+        stem = case.codes.stem(line.code)
+        bare = _TRIMESTER.sub("", case.codes.title(stem))
+        for sibling in case.codes.children(case.codes.entries[stem].parent or ""):
+            other, whole = case.codes.title(sibling), f"{sibling}{line.code[len(stem) :]}"
+            if f"{name} trimester" in other and _TRIMESTER.sub("", other) == bare and case.codes.is_billable(whole):
+                yield Exchange(line.code, whole, f"{number} weeks are documented: {name} trimester.", least(line, WORDING), (found,))
 
 
 @rule(
@@ -111,7 +114,7 @@ def preexisting(sheet: Sheet, case: Case) -> Iterable[Change]:
         return
     for prefix, code, stays in _PREEXISTING:
         for line in sheet.under(prefix):
-            if sheet.has(code[:3] if prefix != "B20" else code[:5]):
+            if sheet.has(code[:5] if code.startswith("O98") else code[:3]):
                 continue
             text = f"{case.codes.title(line.code)} of a pregnant patient: chapter 15 takes precedence."
             if stays:
@@ -153,4 +156,36 @@ def outcome(sheet: Sheet, case: Case) -> Iterable[Change]:
             return
 
 
-RULES = (preexisting, trimester, weeks, outcome, incidental, normal_delivery)
+@rule(
+    "guideline.I.C.15.a.6",
+    "Which fetus a complication affects",
+    f"{GUIDELINES}, I.C.15.a.6: 7th character for the fetus, with a code of O30",
+    Phase.COMBINATION,
+    needs=_FETAL,
+    yields=(*_FETAL, "O30"),
+)
+def fetus(sheet: Sheet, case: Case) -> Iterable[Change]:
+    """Of several, the fetus that the words name is the 7th character; 0 for one alone, and where none is named."""
+    several = next((code for cue, code in (("triplets", "O30.109"), ("twins", "O30.009")) if spoken(case, cue)), None)
+    if not several and not sheet.has("O30"):
+        return
+    numbered = False
+    for line in sheet.under(*_FETAL):
+        named = {_number(e) for e in together(case, "fetus_named", line.evidence)}
+        codes = [f"{line.code[:-1]}{number}" for number in sorted(named)]
+        if len(line.code) != _WHOLE or line.code[-1] != "0" or not codes or not all(case.codes.is_billable(c) for c in codes):
+            continue
+        numbered = True
+        for code in codes[1:]:
+            yield Add(code, line.confidence, line.evidence, "The documentation names this fetus.", line.attributes)
+        yield Exchange(line.code, codes[0], "The documentation names the fetus that is affected.")
+    if numbered and several and not sheet.has("O30"):
+        yield Add(several, WORDING, spoken(case, "triplets") or spoken(case, "twins"), "A fetus is named by number: the multiple gestation is coded too.")
+
+
+def _number(found: Evidence) -> str:
+    last = found.text.lower()[-1]
+    return last if last.isdigit() else str("abcde".index(last) + 1)
+
+
+RULES = (preexisting, fetus, trimester, weeks, outcome, incidental, normal_delivery)

@@ -41,7 +41,7 @@ def incidental(sheet: Sheet, case: Case) -> Iterable[Change]:
     """Where the provider concludes with a diagnosis, a symptom counts only if it is listed in the conclusion as a problem of its own."""
     concluded = [line for line in sheet if not line.code.startswith((*_SYMPTOM, "Z")) and _sections(line) & set(LEADING)]
     for line in sheet.under(*_SYMPTOM):
-        if line.code.startswith(_GRAVE):
+        if line.code.startswith(_GRAVE) or (line.code, "U09.9") in sheet.order:  # what remains of COVID-19 is named by its symptom
             continue
         if concluded and not any(e.section in LEADING and case.is_item(e) for e in line.evidence):
             yield Withhold(line.code, "finding" if _sections(line) <= _FINDING else "ros only")

@@ -80,3 +80,12 @@ def test_a_date_after_the_fiscal_year_warns(knowledge: Knowledge) -> None:
     late = replace(record(note("Assessment: Gout.")), start=datetime(2026, 11, 5, tzinfo=UTC), end=None)
     found = review(late, {}, knowledge, id="r", created=datetime(2026, 11, 5, tzinfo=UTC), today=date(2026, 11, 5), model=MODEL)
     assert found.coverage.warnings == ("The date of service 2026-11-05 is after 2026-09-30, the last day of release 2026-04-01: a newer release is due.",)
+
+
+@pytest.mark.parametrize(("role", "codes"), [("nurse", ["Z59.01"]), ("nurse practitioner", ["E46", "Z59.01"]), (None, ["E46", "Z59.01"])])
+def test_diagnoses_of_other_clinicians(knowledge: Knowledge, role: str | None, codes: list[str]) -> None:
+    """Guideline I.B.14: a nurse's diagnosis isn't coded, social determinants are; a nurse practitioner is a provider."""
+    one = note("Assessment: Malnutrition. Homeless.", author_role=role)
+    found = of(record(one), {one.source: reading(one.text, {"Malnutrition": "E46", "Homeless": "Z59.01"})}, knowledge)
+    assert [d.code for d in found.diagnoses] == codes
+    assert ("guideline.I.B.14.provider" in {n.rule for n in found.not_coded}) is (role == "nurse")

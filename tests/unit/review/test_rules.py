@@ -16,9 +16,10 @@ from tests.unit.review.detail_cases import DETAIL_CASES
 from tests.unit.review.linked_cases import LINKED_CASES
 from tests.unit.review.rule_cases import CASES as GENERAL_CASES
 from tests.unit.review.rule_cases import RuleCase
+from tests.unit.review.section_cases import SECTION_CASES
 
-CASES = (*GENERAL_CASES, *CHAPTER_CASES, *DETAIL_CASES, *LINKED_CASES)
-TWO_NOTES = {"guideline.II.H.later", "guideline.II.H.discharge"}  # tested in test_notes.py
+CASES = (*GENERAL_CASES, *CHAPTER_CASES, *DETAIL_CASES, *LINKED_CASES, *SECTION_CASES)
+TWO_NOTES = {"guideline.II.H.later", "guideline.II.H.discharge", "guideline.I.B.14.provider"}  # tested in test_notes.py
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
